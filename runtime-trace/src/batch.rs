@@ -1,0 +1,324 @@
+//! One batch: a block that a stretch of the trace is written into.
+//!
+//! ```text
+//!  block header │ link │ size_at, last_time │ batch header │ events … │ free
+//!                                            └──────── `used` bytes ──┘
+//! ```
+//!
+//! A batch starts with its header on the wire, in which the place of the size
+//! is reserved; [`Batch::seal`] fills it in. Writing is two steps, so that a
+//! record is never torn: make sure of the room, then write the whole record.
+//!
+//! # Invariants
+//!
+//! 1. A `Batch` owns its block: whoever has it, and nobody else, writes to it.
+//! 2. `used` never exceeds the capacity, and the bytes below it are a batch
+//!    header followed by whole records.
+//!
+//! `used` is an atomic only because it stands in the header of every block; it
+//! is read and written by the owner, so Relaxed is enough, and a batch changes
+//! hands through the queue's lock.
+
+use core::ptr::{self, NonNull};
+
+use trace_format::{BatchHeader, EventKind, limits, varint};
+
+use crate::pages::{BLOCK_SIZE, BlockHeader, Kind, NoMemory, Pages};
+use crate::sync::{Ordering, UnsafeCell};
+
+/// Bytes of trace that a batch holds, its header on the wire included.
+pub(crate) const CAPACITY: usize = BLOCK_SIZE - CONTENT_AT;
+const CONTENT_AT: usize = size_of::<Prefix>();
+
+#[repr(C)]
+struct Prefix {
+    header: BlockHeader,
+    /// Next in a list of batches; belongs to the list's owner.
+    next: *mut Block,
+    /// Where the reserved size stands, and the time of the latest event.
+    size_at: usize,
+    last_time: u64,
+}
+
+#[repr(C)]
+struct Block {
+    header: BlockHeader,
+    next: *mut Block,
+    content: UnsafeCell<Content>,
+}
+
+#[repr(C)]
+struct Content {
+    size_at: usize,
+    last_time: u64,
+    bytes: [u8; CAPACITY],
+}
+
+#[cfg(not(loom))]
+static_assertions::const_assert_eq!(size_of::<Block>(), BLOCK_SIZE);
+// A batch as a whole is smaller than the format's limit for its payload alone.
+static_assertions::const_assert!(CAPACITY <= limits::MAX_BATCH_SIZE);
+
+/// A batch, owned. It must be handed on (to a queue) or given back.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Batch(NonNull<Block>);
+
+// SAFETY: a batch owns its block (Invariant 1), which is tied to no thread.
+unsafe impl Send for Batch {}
+
+impl Batch {
+    /// Maps a new, empty batch.
+    pub(crate) fn map(pages: &Pages, beyond_limit: bool) -> Result<Self, NoMemory> {
+        let block = if beyond_limit {
+            pages.map_beyond_limit()?
+        } else {
+            pages.map()?
+        };
+        let block = block.cast::<Block>();
+        // SAFETY: the mapping is ours, as large as a `Block`, page-aligned, and
+        // zeroed, which is a value of every field but the header.
+        unsafe {
+            (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
+            #[cfg(loom)]
+            (&raw mut (*block.as_ptr()).content).write(UnsafeCell::new(Content {
+                size_at: 0,
+                last_time: 0,
+                bytes: [0; CAPACITY],
+            }));
+        }
+        Ok(Self(block))
+    }
+
+    /// Gives the pages back.
+    pub(crate) fn unmap(self, pages: &Pages) {
+        debug_assert_eq!(self.header().kind(), Some(Kind::Batch));
+        // SAFETY: we own the block (Invariant 1) and end here.
+        unsafe { pages.unmap(self.0.cast()) };
+    }
+
+    fn header(&self) -> &BlockHeader {
+        // SAFETY: the block is mapped and initialised as long as we own it.
+        unsafe { &(*self.0.as_ptr()).header }
+    }
+
+    fn with<R>(&self, read: impl FnOnce(&Content) -> R) -> R {
+        // SAFETY: as above; we own the block and nobody writes to it while it
+        // is borrowed here.
+        unsafe { (*self.0.as_ptr()).content.with(|content| read(&*content)) }
+    }
+
+    fn with_mut<R>(&mut self, write: impl FnOnce(&mut Content) -> R) -> R {
+        // SAFETY: as above, and `&mut self` keeps everybody else out.
+        unsafe {
+            (*self.0.as_ptr())
+                .content
+                .with_mut(|content| write(&mut *content))
+        }
+    }
+
+    /// Empties the batch and writes its header.
+    pub(crate) fn begin(&mut self, header: &BatchHeader) {
+        let (used, size_at) = self.with_mut(|content| {
+            let (used, size_at) = header.encode(&mut content.bytes);
+            content.size_at = size_at;
+            content.last_time = header.time;
+            (used, size_at)
+        });
+        debug_assert!(size_at < used);
+        self.header().set_generation(header.generation);
+        // Relaxed: see the module's documentation.
+        self.header().used.store(used, Ordering::Relaxed);
+    }
+
+    /// Whether `size` more bytes fit.
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        // Relaxed: see the module's documentation.
+        size <= CAPACITY - self.header().used.load(Ordering::Relaxed)
+    }
+
+    /// Writes a record of at most `max` bytes, for which there is room: `write`
+    /// gets the free bytes and returns how many it used.
+    ///
+    /// # Panics
+    ///
+    /// If `write` panics for lack of room; the batch is as it was then.
+    pub(crate) fn append(&mut self, max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
+        // Relaxed: see the module's documentation.
+        let used = self.header().used.load(Ordering::Relaxed);
+        let size = self.with_mut(|content| write(&mut content.bytes[used..]));
+        debug_assert!(
+            size <= max,
+            "a record of {size} bytes was announced as {max}"
+        );
+        // Relaxed: as above. Only now does the record exist (Invariant 2).
+        self.header().used.store(used + size, Ordering::Relaxed);
+    }
+
+    /// Writes a timed event; the caller has made sure of [`timed_size`] bytes.
+    ///
+    /// `time` is not earlier than that of the event before.
+    pub(crate) fn append_timed(&mut self, kind: EventKind, time: u64, args: &[u64]) {
+        debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
+        let since = self.with_mut(|content| {
+            let since = time.saturating_sub(content.last_time);
+            content.last_time += since;
+            since
+        });
+        self.append(timed_size(args.len()), |out| {
+            out[0] = kind as u8;
+            let mut at = 1 + varint::encode(since, &mut out[1..]);
+            for &arg in args {
+                at += varint::encode(arg, &mut out[at..]);
+            }
+            at
+        });
+    }
+
+    /// Fills in the size; the batch is complete.
+    pub(crate) fn seal(&mut self) {
+        // Relaxed: see the module's documentation.
+        let used = self.header().used.load(Ordering::Relaxed);
+        self.with_mut(|content| {
+            let payload_at = content.size_at + varint::MAX_LEN;
+            let size = varint::encode_padded((used - payload_at) as u64);
+            content.bytes[content.size_at..payload_at].copy_from_slice(&size);
+        });
+    }
+
+    /// The bytes written so far.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // Relaxed: see the module's documentation.
+        let used = self.header().used.load(Ordering::Relaxed);
+        self.with(|content| {
+            // SAFETY: the bytes live as long as the batch is borrowed, and a
+            // borrowed batch is not written to (Invariant 1).
+            unsafe { core::slice::from_raw_parts(content.bytes.as_ptr(), used) }
+        })
+    }
+}
+
+/// Most bytes that a timed event with `args` arguments takes.
+pub(crate) const fn timed_size(args: usize) -> usize {
+    1 + (1 + args) * varint::MAX_LEN
+}
+
+/// A first-in-first-out list of batches, linked through their blocks.
+#[derive(Debug)]
+pub(crate) struct List {
+    head: *mut Block,
+    tail: *mut Block,
+    len: usize,
+}
+
+// SAFETY: a list owns its batches, which are `Send`.
+unsafe impl Send for List {}
+
+impl List {
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+            len: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push_back(&mut self, batch: Batch) {
+        let block = batch.0.as_ptr();
+        // SAFETY: the list owns `block` from here on, and its tail since before;
+        // `next` belongs to the list's owner.
+        unsafe {
+            (*block).next = ptr::null_mut();
+            if self.head.is_null() {
+                self.head = block;
+            } else {
+                (*self.tail).next = block;
+            }
+        }
+        self.tail = block;
+        self.len += 1;
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<Batch> {
+        let block = NonNull::new(self.head)?;
+        // SAFETY: the list owns its head.
+        self.head = unsafe { (*block.as_ptr()).next };
+        self.len -= 1;
+        Some(Batch(block))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const HEADER: BatchHeader = BatchHeader {
+        generation: 3,
+        thread: 7,
+        time: 1000,
+    };
+
+    fn with_batch(test: impl FnOnce(&mut Batch)) {
+        let pages = Pages::new(usize::MAX);
+        let mut batch = Batch::map(&pages, false).unwrap();
+        batch.begin(&HEADER);
+        test(&mut batch);
+        batch.unmap(&pages);
+        assert_eq!(pages.mapped(), 0);
+    }
+
+    #[test]
+    fn bytes_of_a_small_batch() {
+        with_batch(|batch| {
+            batch.append_timed(EventKind::GoStart, 1002, &[300, 1]);
+            batch.append_timed(EventKind::ProcStop, 1002, &[]);
+            batch.seal();
+            assert_eq!(
+                batch.bytes(),
+                [
+                    1, 3, 7, 0xe8, 0x07, // EventBatch, generation, thread, time
+                    0x87, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, // size: 7
+                    16, 2, 0xac, 0x02, 1, // GoStart, 2 later, task 300, sequence 1
+                    11, 0, // ProcStop, at the same time
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn a_batch_is_filled_to_the_last_byte_and_no_further() {
+        with_batch(|batch| {
+            let free = CAPACITY - batch.bytes().len();
+            assert!(batch.has_room(free) && !batch.has_room(free + 1));
+            batch.append(free, |out| {
+                out.fill(0x55);
+                out.len()
+            });
+            assert!(batch.has_room(0) && !batch.has_room(1));
+            batch.seal();
+            assert_eq!(batch.bytes().len(), CAPACITY);
+        });
+    }
+
+    #[test]
+    fn lists_keep_order() {
+        let pages = Pages::new(usize::MAX);
+        let mut list = List::new();
+        for thread in 0..3 {
+            let mut batch = Batch::map(&pages, false).unwrap();
+            batch.begin(&BatchHeader { thread, ..HEADER });
+            list.push_back(batch);
+        }
+        for thread in 0..3 {
+            let batch = list.pop_front().unwrap();
+            assert_eq!(u64::from(batch.bytes()[2]), thread);
+            batch.unmap(&pages);
+        }
+        assert!(list.pop_front().is_none());
+        assert_eq!(list.len(), 0);
+    }
+}

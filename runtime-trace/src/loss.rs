@@ -1,0 +1,187 @@
+//! What was lost, by cause.
+//!
+//! The tracer never takes its host down: where it cannot record, it drops,
+//! counts and says so, here, in the trace and wherever the embedder shows
+//! [`Losses`].
+
+use core::fmt;
+
+use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why something was not recorded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Loss { $($(#[$doc])* $name,)* }
+
+        impl Loss {
+            /// Every cause.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The cause in words.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+causes! {
+    /// No memory, or the memory limit was reached.
+    NoMemory = "no memory",
+    /// Emitted from inside an emission of the same thread, as from a signal
+    /// handler.
+    Reentrant = "re-entrant",
+    /// Emitted after the trace had to end early.
+    AfterEnd = "after the trace's early end",
+    /// A stack that was left out of an event, for want of memory.
+    Stack = "stack left out",
+}
+
+const CAUSES: usize = Loss::ALL.len();
+
+/// Numbers of losses by cause since tracing started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    counts: [u64; CAUSES],
+}
+
+impl Losses {
+    /// How many were lost for this cause.
+    pub const fn count(&self, cause: Loss) -> u64 {
+        self.counts[cause as usize]
+    }
+
+    /// How many events were lost, whatever the cause. An event without its
+    /// stack is not lost.
+    pub fn events(&self) -> u64 {
+        self.counts.iter().sum::<u64>() - self.count(Loss::Stack)
+    }
+
+    /// How much was lost, stacks included.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// "12 events lost (no memory: 10, re-entrant: 2)".
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} events lost", self.events())?;
+        let mut separator = " (";
+        for &cause in Loss::ALL {
+            if self.count(cause) > 0 {
+                write!(f, "{separator}{}: {}", cause.as_str(), self.count(cause))?;
+                separator = ", ";
+            }
+        }
+        f.write_str(if separator == " (" { "" } else { ")" })
+    }
+}
+
+/// Counters that any thread may raise.
+#[derive(Debug)]
+pub(crate) struct LossCounters {
+    counts: [AtomicU64; CAUSES],
+    /// The total that the trace has been told of.
+    reported: AtomicU64,
+}
+
+// All accesses are Relaxed: the counters order nothing, and who wants exact
+// figures asks when nobody emits.
+impl LossCounters {
+    const_unless_loom! {
+        pub(crate) fn new() -> Self {
+            Self {
+                counts: [
+                    AtomicU64::new(0),
+                    AtomicU64::new(0),
+                    AtomicU64::new(0),
+                    AtomicU64::new(0),
+                ],
+                reported: AtomicU64::new(0),
+            }
+        }
+    }
+
+    pub(crate) fn add(&self, cause: Loss) {
+        self.counts[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Losses {
+        Losses {
+            counts: self.counts.each_ref().map(|n| n.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The losses, if there are more than the trace has been told of; they
+    /// count as told then.
+    pub(crate) fn take_unreported(&self) -> Option<Losses> {
+        let losses = self.get();
+        let before = self.reported.swap(losses.total(), Ordering::Relaxed);
+        (losses.total() > before).then_some(losses)
+    }
+
+    pub(crate) fn reset(&self) {
+        for count in &self.counts {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.reported.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A short text without a heap; what does not fit is cut off.
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    pub(crate) fn of(value: &dyn fmt::Display) -> Self {
+        let mut text = Self {
+            bytes: [0; N],
+            len: 0,
+        };
+        // Writing to a `Text` never fails; a `Display` that does so by itself
+        // leaves what it wrote.
+        let _ = fmt::Write::write_fmt(&mut text, format_args!("{value}"));
+        text
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only whole characters are ever copied in.
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let text = &text[..text.floor_char_boundary(N - self.len)];
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn losses_in_words() {
+        let counters = LossCounters::new();
+        assert_eq!(counters.get().to_string(), "0 events lost");
+        assert_eq!(counters.take_unreported(), None);
+        for cause in [Loss::NoMemory, Loss::NoMemory, Loss::Reentrant, Loss::Stack] {
+            counters.add(cause);
+        }
+        let losses = counters.take_unreported().unwrap();
+        let text = "3 events lost (no memory: 2, re-entrant: 1, stack left out: 1)";
+        assert_eq!(losses.to_string(), text);
+        assert_eq!(Text::<200>::of(&losses).as_str(), text);
+        assert_eq!(Text::<8>::of(&losses).as_str(), "3 events");
+        assert_eq!(counters.take_unreported(), None);
+    }
+}

@@ -1,0 +1,554 @@
+//! `TraceMap`: an append-only concurrent hash-trie from bytes to IDs.
+//!
+//! # Why
+//!
+//! The tracer gives every string and every stack a small number. Many threads
+//! ask at once, mostly for what is there already, and a generation's table dies
+//! as a whole. So the map only grows, takes no lock, and a lookup writes
+//! nothing. It follows the Go runtime's `traceMap` as rewritten in "runtime:
+//! rewrite traceMap to scale better"; unlike it, the key lies inside the node
+//! (one allocation), the hash is seeded by the system's randomness, and running
+//! out of memory is an error.
+//!
+//! # Shape
+//!
+//! ```text
+//!  root ─► Node(key a) ── children[hash bits 63..62] ─► Node(key b) ── [61..60] ─► …
+//!             │ children[…] ─► null: the first empty slot on a key's path is its place
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A slot (`root` or a child) goes from null to a node once and never
+//!    changes again until `reset`.
+//! 2. A node's hash, ID and key are written before its slot is, and never after.
+//! 3. A key's nodes lie on the path that its hash spells, two bits a level from
+//!    the top; existing nodes do not move when children appear, so the key is
+//!    compared at every level.
+//! 4. No key has two nodes: both would end in the same first empty slot of the
+//!    same path, where one wins and the other finds it. A racing insert of an
+//!    equal key therefore wastes at most one node and one ID; racing inserts of
+//!    different keys both land.
+//! 5. After 32 levels the hash has no bits left and every node has at most its
+//!    first child: keys of equal hash form a list, and a walk has at most
+//!    `3 × 32 + 1` nodes pending.
+//! 6. IDs are handed out from 1 by one counter; 0 is the empty key, which is
+//!    never stored.
+//!
+//! # Memory orderings
+//!
+//! | operation | ordering | pairs with |
+//! | --- | --- | --- |
+//! | slot load, and the failed exchange | Acquire | the exchange that filled it: the node is seen whole (Invariant 2) |
+//! | slot exchange | Release | the above |
+//! | `next_id` | Relaxed | nothing: only distinctness matters |
+
+use core::ptr::{self, NonNull};
+
+use crate::hash::Hasher;
+use crate::lock::Rank;
+use crate::pages::Env;
+use crate::region::{AllocError, MAX_ALLOC, Region};
+use crate::sync::{AtomicPtr, AtomicU64, CachePadded, Ordering, UnsafeCell, const_unless_loom};
+
+/// What a key is known by. 0 is the empty key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub u64);
+
+impl Id {
+    /// The ID of the empty key.
+    pub const EMPTY: Self = Self(0);
+}
+
+/// Bits of the hash that choose a child.
+const BITS: u32 = 2;
+const FANOUT: usize = 1 << BITS;
+
+/// Most nodes that a walk has pending (Invariant 5).
+const MAX_PENDING: usize = (FANOUT - 1) * (u64::BITS / BITS) as usize + 1;
+
+/// Longest key, bytes.
+pub const MAX_KEY: usize = MAX_ALLOC - size_of::<Node>();
+
+#[repr(C, align(8))]
+struct Node {
+    children: [AtomicPtr<Node>; FANOUT],
+    hash: u64,
+    id: Id,
+    len: usize,
+    /// Stands for the `len` bytes of the key, which follow the node: who reads
+    /// or writes them goes through this cell, so that models see it.
+    key: UnsafeCell<()>,
+}
+
+#[cfg(not(loom))]
+static_assertions::const_assert_eq!(size_of::<Node>(), 56);
+
+impl Node {
+    /// Where the key's bytes start.
+    fn key_at(this: *const Self) -> *const u8 {
+        this.wrapping_add(1).cast()
+    }
+
+    /// Calls `read` with the key's bytes.
+    ///
+    /// # Safety
+    ///
+    /// `this` came out of a slot of a map that has not been reset since.
+    unsafe fn with_key<R>(this: NonNull<Self>, read: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: Invariant 2 and the caller's word: the node is initialised,
+        // and nobody writes to it apart from its children.
+        let node = unsafe { this.as_ref() };
+        node.key.with(|_| {
+            // SAFETY: `new_node` allocated and wrote `len` bytes behind the
+            // node before publishing it.
+            read(unsafe { core::slice::from_raw_parts(Self::key_at(this.as_ptr()), node.len) })
+        })
+    }
+}
+
+/// The map; see the module's documentation.
+#[derive(Debug)]
+pub struct TraceMap {
+    root: CachePadded<AtomicPtr<Node>>,
+    next_id: CachePadded<AtomicU64>,
+    hasher: Hasher,
+    memory: Region,
+}
+
+static_assertions::assert_impl_all!(TraceMap: Send, Sync);
+
+impl TraceMap {
+    const_unless_loom! {
+        /// An empty map; `rank` is that of its region's lock.
+        pub fn new(rank: Rank) -> Self {
+            Self {
+                root: CachePadded(AtomicPtr::new(ptr::null_mut())),
+                next_id: CachePadded(AtomicU64::new(0)),
+                hasher: Hasher::new(),
+                memory: Region::new(rank),
+            }
+        }
+    }
+
+    /// Finds or adds `key`: its ID, and whether this call added it.
+    ///
+    /// The empty key is [`Id::EMPTY`] and is never added.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], if the key is not there and there is no room for it: the
+    /// map is unchanged then.
+    pub fn put(&self, key: &[u8], env: &Env<'_>) -> Result<(Id, bool), AllocError> {
+        self.put_hashed(key, self.hasher.hash(key), env)
+    }
+
+    /// Finds `key` without adding it.
+    pub fn get(&self, key: &[u8]) -> Option<Id> {
+        if key.is_empty() {
+            return Some(Id::EMPTY);
+        }
+        let hash = self.hasher.hash(key);
+        self.descend(key, hash).ok()
+    }
+
+    /// As [`put`](Self::put) with the hash given, so that a model can make keys
+    /// collide.
+    #[cfg(loom)]
+    pub fn put_with_hash(
+        &self,
+        key: &[u8],
+        hash: u64,
+        env: &Env<'_>,
+    ) -> Result<(Id, bool), AllocError> {
+        self.put_hashed(key, hash, env)
+    }
+
+    fn put_hashed(&self, key: &[u8], hash: u64, env: &Env<'_>) -> Result<(Id, bool), AllocError> {
+        if key.is_empty() {
+            return Ok((Id::EMPTY, false));
+        }
+        let mut path = match self.descend(key, hash) {
+            Ok(id) => return Ok((id, false)),
+            Err(path) => path,
+        };
+        let fresh = self.new_node(key, hash, env)?;
+        loop {
+            // Release: publishes the node (Invariant 2). Acquire on failure:
+            // the winner's node is about to be read. Both pair with each other.
+            let Err(found) = path.slot.compare_exchange(
+                ptr::null_mut(),
+                fresh.as_ptr(),
+                Ordering::Release,
+                Ordering::Acquire,
+            ) else {
+                // SAFETY: the node is initialised, and stays until `reset`.
+                return Ok((unsafe { fresh.as_ref() }.id, true));
+            };
+            // Somebody was first. If it was with our key, ours is wasted
+            // (Invariant 4); else ours goes further down.
+            match path.follow(found, key, hash) {
+                Step::Found(id) => return Ok((id, false)),
+                Step::Down(below) => path = below,
+            }
+            match path.descend(key, hash) {
+                Ok(id) => return Ok((id, false)),
+                Err(below) => path = below,
+            }
+        }
+    }
+
+    /// Reserves an ID that no key will get.
+    pub fn steal_id(&self) -> Id {
+        // Relaxed: only distinctness matters (Invariant 6).
+        Id(self.next_id.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Calls `visit` once for every key, in no particular order.
+    ///
+    /// Keys that are added meanwhile may or may not be visited. Takes about
+    /// 800 bytes of stack whatever the map's size or shape.
+    pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
+        let mut pending = [ptr::null_mut(); MAX_PENDING];
+        let mut count = 0;
+        // Acquire: pairs with the exchange that filled the slot.
+        let root = self.root.load(Ordering::Acquire);
+        if !root.is_null() {
+            pending[0] = root;
+            count = 1;
+        }
+        while count > 0 {
+            count -= 1;
+            let Some(node) = NonNull::new(pending[count]) else {
+                continue;
+            };
+            // SAFETY: from a slot; `&self` with `reset`'s contract keeps it.
+            let (id, children) = unsafe { (node.as_ref().id, &node.as_ref().children) };
+            // SAFETY: as above.
+            unsafe { Node::with_key(node, |key| visit(id, key)) };
+            for child in children {
+                // Acquire: as for the root.
+                let child = child.load(Ordering::Acquire);
+                if !child.is_null() {
+                    // Within bounds by Invariant 5.
+                    pending[count] = child;
+                    count += 1;
+                }
+            }
+        }
+    }
+
+    /// Forgets every key, starts IDs at 1 again and gives all pages back.
+    ///
+    /// # Safety
+    ///
+    /// Until it returns nobody else uses the map.
+    pub unsafe fn reset(&self, env: &Env<'_>) {
+        // Relaxed: the caller has the map to itself, and orders this against
+        // earlier and later users.
+        self.root.store(ptr::null_mut(), Ordering::Relaxed);
+        self.next_id.store(0, Ordering::Relaxed);
+        // SAFETY: nothing leads to a node any more, and nobody is inside.
+        unsafe { self.memory.release(env) };
+    }
+
+    fn descend(&self, key: &[u8], hash: u64) -> Result<Id, Path<'_>> {
+        Path {
+            slot: &self.root,
+            bits: hash,
+        }
+        .descend(key, hash)
+    }
+
+    /// Makes a node for `key`, known to nobody yet.
+    fn new_node(&self, key: &[u8], hash: u64, env: &Env<'_>) -> Result<NonNull<Node>, AllocError> {
+        let size = size_of::<Node>()
+            .checked_add(key.len())
+            .ok_or(AllocError::TooLarge)?;
+        let node = self.memory.alloc(size, env)?.cast::<Node>();
+        // SAFETY: the allocation is ours, aligned to 8 and as large as the node
+        // and the key together; the key is not part of it. Nothing of it is
+        // assumed to be zero.
+        unsafe {
+            node.write(Node {
+                children: [const { () }; FANOUT].map(|()| AtomicPtr::new(ptr::null_mut())),
+                hash,
+                id: self.steal_id(),
+                len: key.len(),
+                key: UnsafeCell::new(()),
+            });
+            node.as_ref().key.with_mut(|_| {
+                ptr::copy_nonoverlapping(
+                    key.as_ptr(),
+                    Node::key_at(node.as_ptr()).cast_mut(),
+                    key.len(),
+                );
+            });
+        }
+        Ok(node)
+    }
+}
+
+/// A place on the path that a hash spells: a slot, and the bits left below it.
+struct Path<'m> {
+    slot: &'m AtomicPtr<Node>,
+    bits: u64,
+}
+
+enum Step<'m> {
+    Found(Id),
+    Down(Path<'m>),
+}
+
+impl<'m> Path<'m> {
+    /// Follows the path to `key`'s ID or to the first empty slot.
+    fn descend(mut self, key: &[u8], hash: u64) -> Result<Id, Self> {
+        loop {
+            // Acquire: pairs with the exchange that filled the slot.
+            let node = self.slot.load(Ordering::Acquire);
+            if node.is_null() {
+                return Err(self);
+            }
+            match self.follow(node, key, hash) {
+                Step::Found(id) => return Ok(id),
+                Step::Down(below) => self = below,
+            }
+        }
+    }
+
+    /// Compares with `node`, found in this slot, and goes one level down.
+    fn follow(&self, node: *mut Node, key: &[u8], hash: u64) -> Step<'m> {
+        // SAFETY: only called with what an Acquire load of a slot gave, not
+        // null: Invariant 2 makes it initialised, and `reset` does not run
+        // beside us, so it lives as long as the map is borrowed.
+        let (found, node) = unsafe { (NonNull::new_unchecked(node), &*node) };
+        if node.hash == hash
+            && node.len == key.len()
+            // SAFETY: as above.
+            && unsafe { Node::with_key(found, |there| there == key) }
+        {
+            return Step::Found(node.id);
+        }
+        Step::Down(Path {
+            slot: &node.children[(self.bits >> (u64::BITS - BITS)) as usize],
+            bits: self.bits << BITS,
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::lock::Held;
+    use crate::pages::{BLOCK_SIZE, Pages};
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    fn with_map(test: impl FnOnce(&TraceMap, &Pages)) {
+        let pages = Pages::new(usize::MAX);
+        let map = TraceMap::new(Rank::StackRegion);
+        test(&map, &pages);
+        let held = Held::new();
+        // SAFETY: the test is over.
+        unsafe {
+            map.reset(&Env {
+                pages: &pages,
+                held: &held,
+            })
+        };
+        assert_eq!(pages.mapped(), 0, "pages left behind");
+    }
+
+    /// The seed's first test: IDs count from 1 in order, again after a reset.
+    #[test]
+    fn ids_are_stable_and_start_over_after_reset() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env { pages, held: &held };
+            for _ in 0..3 {
+                let keys = ["a", "b", "aa", "ab", "ba", "bb"];
+                for added in [true, false] {
+                    for (key, id) in keys.iter().zip(1..) {
+                        assert_eq!(map.put(key.as_bytes(), &env), Ok((Id(id), added)), "{key}");
+                    }
+                }
+                // SAFETY: this thread alone uses the map.
+                unsafe { map.reset(&env) };
+            }
+        });
+    }
+
+    /// The seed's second test: threads with keys of their own do not disturb
+    /// each other's.
+    #[test]
+    fn threads_with_their_own_keys() {
+        with_map(|map, pages| {
+            std::thread::scope(|scope| {
+                for thread in 0..3 {
+                    scope.spawn(move || {
+                        let held = Held::new();
+                        let env = Env { pages, held: &held };
+                        let keys =
+                            ["a", "b", "aa", "ab", "ba", "bb"].map(|k| format!("{k}{thread}"));
+                        let ids = keys.each_ref().map(|key| {
+                            let (id, added) = map.put(key.as_bytes(), &env).unwrap();
+                            assert!(added, "{key}");
+                            id
+                        });
+                        for (key, id) in keys.iter().zip(ids) {
+                            assert_eq!(map.put(key.as_bytes(), &env), Ok((id, false)));
+                        }
+                    });
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn threads_with_the_same_keys_agree() {
+        const KEYS: usize = 2000;
+        with_map(|map, pages| {
+            let rows: Vec<Vec<(Id, bool)>> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4)
+                    .map(|thread| {
+                        scope.spawn(move || {
+                            let held = Held::new();
+                            let env = Env { pages, held: &held };
+                            let mut row = std::vec![(Id::EMPTY, false); KEYS];
+                            for step in 0..KEYS {
+                                // Each thread in an order of its own (KEYS and 7 are coprime).
+                                let key = (step * 7 + thread * 500) % KEYS;
+                                row[key] = map.put(format!("key {key}").as_bytes(), &env).unwrap();
+                            }
+                            row
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|t| t.join().unwrap()).collect()
+            });
+            let mut seen = hashbrown::HashSet::new();
+            for key in 0..KEYS {
+                let id = rows[0][key].0;
+                assert!(
+                    rows.iter().all(|row| row[key].0 == id),
+                    "key {key} has two IDs"
+                );
+                assert_eq!(rows.iter().filter(|row| row[key].1).count(), 1, "key {key}");
+                assert!(id != Id::EMPTY && seen.insert(id), "ID {id:?} given twice");
+            }
+        });
+    }
+
+    /// Every key has the same hash: the trie is a list, and still a map.
+    #[test]
+    fn equal_hashes_make_a_list() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env { pages, held: &held };
+            for added in [true, false] {
+                for key in 1..=1000u64 {
+                    let found = map.put_hashed(&key.to_le_bytes(), u64::MAX, &env);
+                    assert_eq!(found, Ok((Id(key), added)));
+                }
+            }
+            let mut visited = 0;
+            map.for_each(|_, _| visited += 1);
+            assert_eq!(visited, 1000);
+        });
+    }
+
+    /// Hashes that leave the most siblings pending on the way down.
+    #[test]
+    fn the_walk_fits_its_bound() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env { pages, held: &held };
+            let mut count = 0u64;
+            let mut put = |hash: u64| {
+                count += 1;
+                map.put_hashed(&count.to_le_bytes(), hash, &env).unwrap();
+            };
+            put(0);
+            for level in 0..32 {
+                // Four children for the node that the path of threes reaches.
+                let prefix = !(u64::MAX >> (2 * level)).max(0);
+                let prefix = if level == 0 { 0 } else { prefix };
+                for child in 0..4u64 {
+                    put(prefix | child << (62 - 2 * level));
+                }
+            }
+            put(u64::MAX);
+            let mut visited = 0;
+            map.for_each(|_, _| visited += 1);
+            assert_eq!(visited, count);
+        });
+    }
+
+    #[test]
+    fn agrees_with_a_hash_map() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env { pages, held: &held };
+            let mut oracle = hashbrown::HashMap::<Vec<u8>, Id>::new();
+            let mut state = 1u64;
+            for _ in 0..20_000 {
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                let len = (state >> 60) as usize % 6;
+                let key: Vec<u8> = state.to_le_bytes()[2..2 + len]
+                    .iter()
+                    .map(|b| b % 5)
+                    .collect();
+                assert_eq!(
+                    map.get(&key),
+                    oracle
+                        .get(&key)
+                        .copied()
+                        .or((len == 0).then_some(Id::EMPTY))
+                );
+                let (id, added) = map.put(&key, &env).unwrap();
+                if len == 0 {
+                    assert_eq!((id, added), (Id::EMPTY, false));
+                    continue;
+                }
+                assert_eq!(added, !oracle.contains_key(&key));
+                assert_eq!(*oracle.entry(key).or_insert(id), id);
+            }
+            let mut walked = hashbrown::HashMap::new();
+            map.for_each(|id, key| assert!(walked.insert(key.to_vec(), id).is_none()));
+            assert_eq!(walked, oracle);
+        });
+    }
+
+    #[test]
+    fn stolen_ids_are_never_given_to_keys() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env { pages, held: &held };
+            assert_eq!(map.put(b"a", &env), Ok((Id(1), true)));
+            assert_eq!(map.steal_id(), Id(2));
+            assert_eq!(map.put(b"b", &env), Ok((Id(3), true)));
+        });
+    }
+
+    #[test]
+    fn no_room_leaves_the_map_as_it_was() {
+        let pages = Pages::new(BLOCK_SIZE);
+        let held = Held::new();
+        let env = Env {
+            pages: &pages,
+            held: &held,
+        };
+        let map = TraceMap::new(Rank::StackRegion);
+        let long = std::vec![1; MAX_KEY + 1];
+        assert_eq!(map.put(&long, &env), Err(AllocError::TooLarge));
+        assert_eq!(map.put(&long[..MAX_KEY], &env), Ok((Id(1), true)));
+        assert_eq!(map.put(b"more", &env), Err(AllocError::NoMemory));
+        assert_eq!(map.get(b"more"), None);
+        assert_eq!(map.put(&long[..MAX_KEY], &env), Ok((Id(1), false)));
+        let keys: String = format!("{:?}", map.get(b""));
+        assert_eq!(keys, "Some(Id(0))");
+    }
+}

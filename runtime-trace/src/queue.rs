@@ -1,0 +1,389 @@
+//! Batches on their way out, and back again.
+//!
+//! Workers and tables push full batches; whoever writes the file pulls them;
+//! what has been pulled comes back empty. Nothing is pushed at the reader, so a
+//! slow disk holds up nobody but itself.
+//!
+//! ```text
+//!  writers ──push──► full[generation even/odd] ──pull──► reader ──► file
+//!     ▲                                                    │
+//!     └───────────── take ──── empty ◄─────────────────────┘
+//! ```
+//!
+//! # What the reader gets
+//!
+//! ```text
+//! Closed ──open──► header, then for each generation: its batches, its end mark
+//!    ▲                                                        │
+//!    └──────── End, once the last generation has been read ◄──┘
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. At most two generations are in the queue: the one being read, and the one
+//!    after it. `generation.rs` keeps a third from starting.
+//! 2. A generation's end is read only after all its batches: `complete` moves
+//!    to it when the last one has been pushed.
+//! 3. Batches of one thread are read in the order in which it pushed them.
+//! 4. All state is behind one lock of the highest rank. It is held for a few
+//!    steps per 64 KiB of trace, so contention on it is of no account.
+//!
+//! *Epochs* here are generations numbered through the life of the tracer; see
+//! `generation.rs`.
+
+use trace_format::Version;
+
+use crate::batch::{Batch, List};
+use crate::lock::{Rank, RankedLock};
+use crate::pages::{Env, NoMemory};
+use crate::sync::const_unless_loom;
+
+/// Empty batches kept for reuse; what comes back beyond goes to the system.
+const MAX_EMPTY: usize = 32;
+
+/// What a generation's writers need to write batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Out<'a> {
+    pub(crate) queue: &'a Queue,
+    pub(crate) env: Env<'a>,
+    /// The generation, numbered through the tracer's life.
+    pub(crate) epoch: u64,
+    /// The generation, as numbered in the file.
+    pub(crate) generation: u64,
+    /// Whether the memory limit is lifted, to finish what was begun.
+    pub(crate) beyond_limit: bool,
+}
+
+impl Out<'_> {
+    /// An empty batch, recycled or new. It has yet to begin.
+    pub(crate) fn take_empty(&self) -> Result<Batch, NoMemory> {
+        let recycled = self.queue.state.lock(self.env.held).empty.pop_front();
+        match recycled {
+            Some(batch) => Ok(batch),
+            None => Batch::map(self.env.pages, self.beyond_limit),
+        }
+    }
+
+    /// Seals a batch and queues it for the reader.
+    pub(crate) fn push_full(&self, mut batch: Batch) {
+        batch.seal();
+        let mut state = self.queue.state.lock(self.env.held);
+        state.pushed_bytes += batch.bytes().len() as u64;
+        state.pushed_batches += 1;
+        state.full[parity(self.epoch)].push_back(batch);
+    }
+}
+
+/// Which of two slots belongs to this generation.
+pub(crate) const fn parity(epoch: u64) -> usize {
+    (epoch % 2) as usize
+}
+
+/// What the reader is given next.
+#[derive(Debug)]
+pub(crate) enum Pulled {
+    /// The start of a file.
+    Header(Version),
+    /// A full batch.
+    Batch(Batch),
+    /// The mark behind a generation.
+    EndOfGeneration,
+    /// Nothing now; more will come.
+    Pending,
+    /// Nothing more will come.
+    End,
+}
+
+/// The queue of batches; see the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: RankedLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    full: [List; 2],
+    empty: List,
+    version: Version,
+    header_due: bool,
+    /// The epoch being read; 0 when closed.
+    reading: u64,
+    /// The newest epoch that is complete.
+    complete: u64,
+    /// The epoch behind which nothing follows; `u64::MAX` while it is unknown.
+    last: u64,
+    /// Whether the last generation is not whole and gets no end mark.
+    cut: bool,
+    pushed_bytes: u64,
+    pushed_batches: u64,
+}
+
+impl Queue {
+    const_unless_loom! {
+        /// An empty, closed queue.
+        pub(crate) fn new() -> Self {
+            Self {
+                state: RankedLock::new(Rank::Tracer, State {
+                    full: [List::new(), List::new()],
+                    empty: List::new(),
+                    version: Version::Go126,
+                    header_due: false,
+                    reading: 0,
+                    complete: 0,
+                    last: 0,
+                    cut: false,
+                    pushed_bytes: 0,
+                    pushed_batches: 0,
+                }),
+            }
+        }
+    }
+
+    /// Starts a file whose first generation is `epoch`, if the last one has
+    /// been read to its end.
+    pub(crate) fn open(&self, epoch: u64, version: Version, env: &Env<'_>) -> bool {
+        let mut state = self.state.lock(env.held);
+        if state.reading != 0 {
+            return false;
+        }
+        state.version = version;
+        state.header_due = true;
+        state.reading = epoch;
+        state.complete = epoch - 1;
+        state.last = u64::MAX;
+        state.cut = false;
+        state.pushed_bytes = 0;
+        state.pushed_batches = 0;
+        true
+    }
+
+    /// Takes back [`open`](Self::open), when nothing was started after all.
+    pub(crate) fn close(&self, epoch: u64, env: &Env<'_>) {
+        self.discard(epoch, env);
+        let mut state = self.state.lock(env.held);
+        state.reading = 0;
+        state.header_due = false;
+    }
+
+    /// Throws the full batches of `epoch` away.
+    pub(crate) fn discard(&self, epoch: u64, env: &Env<'_>) {
+        loop {
+            let batch = self.state.lock(env.held).full[parity(epoch)].pop_front();
+            match batch {
+                Some(batch) => batch.unmap(env.pages),
+                None => return,
+            }
+        }
+    }
+
+    /// Whether the reader has come as far as `epoch`.
+    pub(crate) fn has_reached(&self, epoch: u64, env: &Env<'_>) -> bool {
+        self.state.lock(env.held).reading >= epoch
+    }
+
+    /// Declares that all batches of `epoch` have been pushed, and whether it is
+    /// the last.
+    pub(crate) fn complete(&self, epoch: u64, last: bool, env: &Env<'_>) {
+        let mut state = self.state.lock(env.held);
+        state.complete = epoch;
+        if last {
+            state.last = epoch;
+        }
+    }
+
+    /// Declares that the file ends within `epoch`, without a mark.
+    pub(crate) fn cut(&self, epoch: u64, env: &Env<'_>) {
+        let mut state = self.state.lock(env.held);
+        state.complete = epoch;
+        state.last = epoch;
+        state.cut = true;
+    }
+
+    /// Gives back what was pulled before, and pulls what is next.
+    pub(crate) fn pull(&self, done: Option<Batch>, env: &Env<'_>) -> Pulled {
+        let mut surplus = None;
+        let pulled = {
+            let mut state = self.state.lock(env.held);
+            if let Some(done) = done {
+                if state.empty.len() < MAX_EMPTY {
+                    state.empty.push_back(done);
+                } else {
+                    surplus = Some(done);
+                }
+            }
+            state.pull()
+        };
+        if let Some(batch) = surplus {
+            batch.unmap(env.pages);
+        }
+        if matches!(pulled, Pulled::End) {
+            self.give_back_empties(env);
+        }
+        pulled
+    }
+
+    /// Gives the pages of empty batches back to the system.
+    pub(crate) fn give_back_empties(&self, env: &Env<'_>) {
+        loop {
+            let batch = self.state.lock(env.held).empty.pop_front();
+            match batch {
+                Some(batch) => batch.unmap(env.pages),
+                None => return,
+            }
+        }
+    }
+
+    /// Bytes and batches pushed since the file was opened.
+    pub(crate) fn pushed(&self, env: &Env<'_>) -> (u64, u64) {
+        let state = self.state.lock(env.held);
+        (state.pushed_bytes, state.pushed_batches)
+    }
+}
+
+impl State {
+    fn pull(&mut self) -> Pulled {
+        if self.reading == 0 {
+            return Pulled::End;
+        }
+        if self.header_due {
+            self.header_due = false;
+            return Pulled::Header(self.version);
+        }
+        loop {
+            if let Some(batch) = self.full[parity(self.reading)].pop_front() {
+                return Pulled::Batch(batch);
+            }
+            if self.complete < self.reading {
+                return Pulled::Pending;
+            }
+            // Invariant 2: this generation has been read to its end.
+            self.reading = if self.reading == self.last {
+                0
+            } else {
+                self.reading + 1
+            };
+            let marked = self.reading != 0 || !self.cut;
+            if self.version.has_end_of_generation() && marked {
+                return Pulled::EndOfGeneration;
+            }
+            if self.reading == 0 {
+                return Pulled::End;
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::lock::Held;
+    use crate::pages::Pages;
+    use std::string::String;
+    use trace_format::BatchHeader;
+
+    struct Fixture {
+        queue: Queue,
+        pages: Pages,
+        held: Held,
+    }
+
+    impl Fixture {
+        fn env(&self) -> Env<'_> {
+            Env {
+                pages: &self.pages,
+                held: &self.held,
+            }
+        }
+
+        fn push(&self, epoch: u64, thread: u64) {
+            let out = Out {
+                queue: &self.queue,
+                env: self.env(),
+                epoch,
+                generation: epoch,
+                beyond_limit: false,
+            };
+            let mut batch = out.take_empty().unwrap();
+            batch.begin(&BatchHeader {
+                generation: epoch,
+                thread,
+                time: 0,
+            });
+            out.push_full(batch);
+        }
+
+        /// Everything that can be pulled now, in words.
+        fn pull_all(&self) -> String {
+            let mut text = String::new();
+            let mut done = None;
+            loop {
+                let pulled = self.queue.pull(done.take(), &self.env());
+                match pulled {
+                    Pulled::Header(version) => text += &std::format!("[{version}]"),
+                    Pulled::Batch(batch) => {
+                        let bytes = batch.bytes();
+                        text += &std::format!(" {}.{}", bytes[1], bytes[2]);
+                        done = Some(batch);
+                    }
+                    Pulled::EndOfGeneration => text += " |",
+                    Pulled::Pending => return text + " ?",
+                    Pulled::End => return text + " .",
+                }
+            }
+        }
+    }
+
+    fn fixture() -> Fixture {
+        Fixture {
+            queue: Queue::new(),
+            pages: Pages::new(usize::MAX),
+            held: Held::new(),
+        }
+    }
+
+    #[test]
+    fn generations_come_out_one_after_the_other() {
+        let f = fixture();
+        assert_eq!(f.pull_all(), " .");
+        assert!(f.queue.open(4, Version::Go126, &f.env()));
+        f.push(4, 1);
+        f.push(5, 2);
+        f.push(4, 3);
+        assert_eq!(f.pull_all(), "[go 1.26] 4.1 4.3 ?");
+        assert!(!f.queue.has_reached(5, &f.env()));
+        f.push(4, 4);
+        f.queue.complete(4, false, &f.env());
+        assert_eq!(f.pull_all(), " 4.4 | 5.2 ?");
+        assert!(f.queue.has_reached(5, &f.env()));
+        assert!(!f.queue.open(6, Version::Go126, &f.env()), "opened twice");
+        f.queue.complete(5, true, &f.env());
+        assert_eq!(f.pull_all(), " | .");
+        assert_eq!(f.pages.mapped(), 0);
+        assert!(f.queue.open(6, Version::Go125, &f.env()));
+        f.push(6, 1);
+        f.queue.complete(6, true, &f.env());
+        assert_eq!(f.pull_all(), "[go 1.25] 6.1 .");
+    }
+
+    #[test]
+    fn closing_gives_everything_back() {
+        let f = fixture();
+        assert!(f.queue.open(1, Version::Go126, &f.env()));
+        f.push(1, 1);
+        f.push(1, 2);
+        f.queue.close(1, &f.env());
+        assert_eq!(f.pull_all(), " .");
+        assert_eq!(f.pages.mapped(), 0);
+    }
+
+    #[test]
+    fn surplus_batches_go_back_to_the_system() {
+        let f = fixture();
+        assert!(f.queue.open(1, Version::Go126, &f.env()));
+        for thread in 0..50 {
+            f.push(1, thread);
+        }
+        f.pull_all();
+        assert_eq!(f.pages.mapped(), MAX_EMPTY * crate::pages::BLOCK_SIZE);
+    }
+}

@@ -1,0 +1,93 @@
+//! Atomics and cells: `core`'s, or loom's when a model is built.
+//!
+//! Everything that two threads may touch comes from here. A module that took
+//! its atomics or its interior mutability from elsewhere would be invisible to
+//! the models (`tests/loom_*.rs`), and they would prove nothing about it.
+//!
+//! Loom treats a `SeqCst` access as `AcqRel`, so where a store must come before
+//! a load of another variable the code uses `fence(SeqCst)`, which both know.
+
+#[cfg(loom)]
+pub(crate) use self::model::*;
+#[cfg(not(loom))]
+pub(crate) use self::real::*;
+
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use core::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+
+    /// `core`'s cell behind the interface of loom's, which sees each access.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(core::cell::UnsafeCell::new(value))
+        }
+
+        /// Lends the value for reading. The caller vouches that nobody writes.
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+            read(self.0.get())
+        }
+
+        /// Lends the value for writing. The caller vouches that it is alone.
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+            write(self.0.get())
+        }
+    }
+
+    /// One turn of a wait: spins first, then lets another thread run.
+    pub(crate) fn wait_turn(turn: u32) {
+        if turn < 64 {
+            core::hint::spin_loop();
+        } else {
+            crate::sys::yield_thread();
+        }
+    }
+}
+
+#[cfg(loom)]
+mod model {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+
+    /// One turn of a wait: the model must run somebody else.
+    pub(crate) fn wait_turn(_turn: u32) {
+        loom::thread::yield_now();
+    }
+}
+
+/// Defines a constructor that is `const`, except under loom, whose types are
+/// registered with the running model as they are made.
+macro_rules! const_unless_loom {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+        #[cfg(not(loom))]
+        $(#[$meta])*
+        $vis const fn $name($($args)*) -> $ret $body
+
+        #[cfg(loom)]
+        $(#[$meta])*
+        $vis fn $name($($args)*) -> $ret $body
+    };
+}
+pub(crate) use const_unless_loom;
+
+/// Keeps a value on cache lines of its own (128 bytes: a pair of lines, since
+/// processors prefetch them together).
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct CachePadded<T>(pub(crate) T);
+
+impl<T> core::ops::Deref for CachePadded<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tracer asks of the operating system, and nothing else.
+//!
+//! Each function says what it needs and what it gives; the rest of the crate
+//! calls no foreign code. Pages come from `mmap` (`mmap.rs`) or, in models,
+//! from the heap (`heap.rs`), where loom can run without a system call per
+//! block.
+
+#[cfg(loom)]
+mod heap;
+#[cfg(not(loom))]
+mod mmap;
+mod unix;
+
+#[cfg(loom)]
+pub(crate) use heap::{map, unmap};
+#[cfg(not(loom))]
+pub(crate) use mmap::{map, unmap};
+pub(crate) use unix::{monotonic_ns, random_seed, wall_clock, yield_thread};

@@ -1,0 +1,346 @@
+//! Threads: their buffers by generation, and the flag that says "writing".
+//!
+//! # Why
+//!
+//! A thread writes its events into a batch of its own, without a lock. When a
+//! generation ends, somebody else must take that batch away, and must know that
+//! the thread will not write to it again. So a thread says when it is writing,
+//! reads the epoch only after saying so, and has one buffer for even and one
+//! for odd epochs.
+//!
+//! # The handshake
+//!
+//! ```text
+//!   a thread (enter, leave)                   who ends epoch e (`settle`)
+//!   writing = true                            epoch = e + 1 (or 0)
+//!   ── fence ──                               ── fence ──
+//!   e' = epoch                                wait until writing is false
+//!   … write into buffer[e' % 2] …             take buffer[e % 2]
+//!   writing = false
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. `buffers[e % 2]` of a slot is touched by the slot's thread only between
+//!    `enter` and `leave`, with `e` the epoch that `enter` returned, and by
+//!    `settle(e)` only after it saw the flag down behind its fence.
+//! 2. After both fences, either the thread sees the new epoch, or `settle` sees
+//!    the flag up. So when `settle` sees the flag down, the thread is done with
+//!    `e` for good.
+//! 3. Epoch `e + 2`, which uses the same buffer, begins only after `settle(e)`.
+//! 4. Slots are never freed while the tracer lives; a slot whose thread is gone
+//!    is claimed by a later one, under a new ID. IDs are never used again.
+//! 5. The latest time a thread wrote never decreases, whatever the clock does.
+//!
+//! # Memory orderings
+//!
+//! | operation | ordering | pairs with |
+//! | --- | --- | --- |
+//! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
+//! | `writing` store, false | Release | the load in `settle`: the batch is seen as written |
+//! | `writing` load in `settle` | Acquire | the above |
+//! | `epoch` load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
+//! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
+//! | `first`, `next` | Acquire / Release | each other: a slot is initialised before it is on the list |
+
+use core::cell::Cell;
+use core::ptr::{self, NonNull};
+
+use trace_format::{BatchHeader, EventKind};
+
+use crate::batch::{Batch, timed_size};
+use crate::clock;
+use crate::lock::{Held, Rank};
+use crate::pages::{Env, NoMemory};
+use crate::queue::parity;
+use crate::region::{AllocError, Region};
+use crate::shared::Shared;
+use crate::sync::{
+    AtomicBool, AtomicPtr, AtomicU64, Ordering, UnsafeCell, const_unless_loom, fence, wait_turn,
+};
+
+/// What the tracer keeps for one thread, in memory that others can reach.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    /// Whether the thread is between `enter` and `leave`.
+    writing: AtomicBool,
+    /// Whether a thread has this slot.
+    claimed: AtomicBool,
+    /// That thread's ID. Changes only as the slot is claimed.
+    id: AtomicU64,
+    /// Timed events written, ever.
+    events: AtomicU64,
+    buffers: [UnsafeCell<Option<Batch>>; 2],
+    next: AtomicPtr<Slot>,
+}
+
+// SAFETY: the buffers are handed back and forth by Invariants 1 to 3; the rest
+// is atomic.
+unsafe impl Sync for Slot {}
+
+/// All threads that ever traced.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    first: AtomicPtr<Slot>,
+    last_id: AtomicU64,
+    memory: Region,
+}
+
+impl Threads {
+    const_unless_loom! {
+        pub(crate) fn new() -> Self {
+            Self {
+                first: AtomicPtr::new(ptr::null_mut()),
+                last_id: AtomicU64::new(0),
+                memory: Region::new(Rank::WorkerRegion),
+            }
+        }
+    }
+
+    /// An ID that no thread has had.
+    pub(crate) fn new_id(&self) -> u64 {
+        // Relaxed: only distinctness matters.
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A slot for the calling thread.
+    pub(crate) fn claim(&self, env: &Env<'_>) -> Result<&Slot, AllocError> {
+        let slot = match self.iter().find(|slot| slot.try_claim()) {
+            Some(slot) => slot,
+            None => self.add(env)?,
+        };
+        // Relaxed: read by others for statistics and messages alone; batches
+        // carry the ID themselves.
+        slot.id.store(self.new_id(), Ordering::Relaxed);
+        Ok(slot)
+    }
+
+    fn add(&self, env: &Env<'_>) -> Result<&Slot, AllocError> {
+        // The region aligns to 8 bytes; a slot wants a cache line of its own.
+        let room = size_of::<Slot>() + align_of::<Slot>();
+        let memory = self.memory.alloc(room, env)?;
+        let slot = memory
+            .map_addr(|at| {
+                // Not zero: `at` is not, and this rounds up.
+                at.saturating_add(at.get().wrapping_neg() % align_of::<Slot>())
+            })
+            .cast::<Slot>();
+        // SAFETY: the allocation is ours, has room for the slot after rounding
+        // up, and stays as long as the tracer does (Invariant 4).
+        let slot = unsafe {
+            slot.write(Slot {
+                writing: AtomicBool::new(false),
+                claimed: AtomicBool::new(true),
+                id: AtomicU64::new(0),
+                events: AtomicU64::new(0),
+                buffers: [UnsafeCell::new(None), UnsafeCell::new(None)],
+                next: AtomicPtr::new(ptr::null_mut()),
+            });
+            slot.as_ref()
+        };
+        // Relaxed: the exchange below checks it.
+        let mut first = self.first.load(Ordering::Relaxed);
+        loop {
+            // Relaxed: published by the exchange.
+            slot.next.store(first, Ordering::Relaxed);
+            // Release: pairs with the Acquire load in `iter`. Relaxed on
+            // failure: tried again.
+            match self.first.compare_exchange(
+                first,
+                ptr::from_ref(slot).cast_mut(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(slot),
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// Every slot, whether claimed or not.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        // Acquire: pairs with the Release exchange in `add`.
+        let mut next = self.first.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            let slot = NonNull::new(next)?;
+            // SAFETY: initialised before it was put on the list, and never
+            // freed while `self` is borrowed (Invariant 4).
+            let slot = unsafe { slot.as_ref() };
+            // Acquire: later slots were put on the list with Release, each
+            // before the one in front of it.
+            next = slot.next.load(Ordering::Acquire);
+            Some(slot)
+        })
+    }
+
+    /// Timed events that all threads have written, ever.
+    pub(crate) fn events(&self) -> u64 {
+        // Relaxed: a figure for people.
+        self.iter().map(|s| s.events.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits until no thread writes into `epoch` any more, and takes the
+    /// batches that they left. The epoch in force is already another.
+    pub(crate) fn settle(&self, epoch: u64, mut take: impl FnMut(Batch)) {
+        // SeqCst: pairs with the fence in `enter` (Invariant 2).
+        fence(Ordering::SeqCst);
+        for slot in self.iter() {
+            let mut turn = 0;
+            // Acquire: pairs with the Release store in `leave`.
+            while slot.writing.load(Ordering::Acquire) {
+                wait_turn(turn);
+                turn = turn.saturating_add(1);
+            }
+            let left = slot.buffers[parity(epoch)].with_mut(|buffer| {
+                // SAFETY: Invariants 1 and 2: the thread is done with this
+                // buffer, and nobody else settles at the same time.
+                unsafe { (*buffer).take() }
+            });
+            left.into_iter().for_each(&mut take);
+        }
+    }
+}
+
+impl Slot {
+    fn try_claim(&self) -> bool {
+        // Acquire: pairs with the Release store in `give_up`. Relaxed on
+        // failure: another slot is tried.
+        self.claimed
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Leaves the slot to a later thread. Batches of an epoch that is being
+    /// settled stay in it.
+    pub(crate) fn give_up(&self) {
+        // Release: pairs with the Acquire exchange in `try_claim`.
+        self.claimed.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        // Relaxed: called by the slot's thread, which wrote it.
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// Whether this thread is already writing, which only a signal handler or
+    /// another callback in the middle of an emission can find.
+    #[inline]
+    pub(crate) fn is_writing(&self) -> bool {
+        // Relaxed: this thread's own store.
+        self.writing.load(Ordering::Relaxed)
+    }
+
+    /// Starts to write: the epoch to write into, or `None` if tracing is off.
+    #[inline]
+    pub(crate) fn enter(&self, epoch: &AtomicU64) -> Option<u64> {
+        // Relaxed: ordered by the fence.
+        self.writing.store(true, Ordering::Relaxed);
+        // SeqCst: pairs with the fence in `settle` (Invariant 2).
+        fence(Ordering::SeqCst);
+        // Acquire: pairs with the Release store that opened the epoch.
+        match epoch.load(Ordering::Acquire) {
+            0 => {
+                self.leave();
+                None
+            }
+            epoch => Some(epoch),
+        }
+    }
+
+    /// Ends what `enter` began.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        // Release: pairs with the Acquire load in `settle`.
+        self.writing.store(false, Ordering::Release);
+    }
+
+    /// Lends the buffer of `epoch`.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the slot's thread, between `enter`, which returned
+    /// `epoch`, and `leave`, and does not call this again from inside.
+    #[inline]
+    pub(crate) unsafe fn with_buffer<R>(
+        &self,
+        epoch: u64,
+        write: impl FnOnce(&mut Option<Batch>) -> R,
+    ) -> R {
+        self.buffers[parity(epoch)].with_mut(|buffer| {
+            // SAFETY: Invariant 1, which the caller vouches for.
+            write(unsafe { &mut *buffer })
+        })
+    }
+
+    #[inline]
+    pub(crate) fn count_event(&self) {
+        // Relaxed, and no read-modify-write: only this thread writes it.
+        let events = self.events.load(Ordering::Relaxed);
+        self.events.store(events + 1, Ordering::Relaxed);
+    }
+
+    /// Takes the buffers of a thread that is known to be gone.
+    pub(crate) fn take_buffers(&self) -> impl Iterator<Item = Batch> {
+        self.buffers.iter().filter_map(|buffer| {
+            // SAFETY: only called with the tracer borrowed exclusively, so no
+            // thread has a handle and nobody settles.
+            buffer.with_mut(|buffer| unsafe { (*buffer).take() })
+        })
+    }
+}
+
+/// The stream of events of one thread, or of none, in one epoch.
+pub(crate) struct Stream<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) held: &'a Held,
+    pub(crate) epoch: u64,
+    pub(crate) thread: u64,
+    /// Time of the latest event (Invariant 5).
+    pub(crate) latest: &'a Cell<u64>,
+}
+
+impl Stream<'_> {
+    /// Writes a timed event into `current`, beginning another batch when it
+    /// does not fit.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        current: &mut Option<Batch>,
+        kind: EventKind,
+        args: &[u64],
+    ) -> Result<(), NoMemory> {
+        let size = timed_size(args.len());
+        let time = clock::now().max(self.latest.get());
+        self.latest.set(time);
+        let batch = match current {
+            Some(batch) if batch.has_room(size) => batch,
+            _ => self.refill(current, time)?,
+        };
+        batch.append_timed(kind, time, args);
+        Ok(())
+    }
+
+    #[cold]
+    fn refill<'b>(
+        &self,
+        current: &'b mut Option<Batch>,
+        time: u64,
+    ) -> Result<&'b mut Batch, NoMemory> {
+        // What follows an event that was lost must be lost as well.
+        if self.shared.has_ended_early(self.epoch) {
+            return Err(NoMemory);
+        }
+        let out = self.shared.out(self.epoch, self.held);
+        if let Some(full) = current.take() {
+            out.push_full(full);
+        }
+        let mut fresh = out.take_empty()?;
+        fresh.begin(&BatchHeader {
+            generation: out.generation,
+            thread: self.thread,
+            time,
+        });
+        Ok(current.insert(fresh))
+    }
+}
