@@ -111,20 +111,20 @@ fn work(runtime: &Runtime, number: usize) {
         lists.slices[task] += 1;
         let slices = lists.slices[task];
         let emit = worker.acquire(Some(proc), Some(trace));
+        if let Some(other) = lists.blocked.pop_front() {
+            if let Some(emit) = &emit {
+                let waits_at = |pcs: &mut Pcs| pcs.push(3);
+                emit.task_unblock(&runtime.tasks[other], waits_at, emit.stack(&at(1)));
+            }
+            lists.ready.push_back(other);
+        }
         if slices == SLICES {
             emit.inspect(|emit| emit.task_end());
             lists.live -= 1;
-        } else if slices % 3 == 0 && lists.live > lists.blocked.len() as u64 + 2 {
+        } else if slices % 3 == 0 && !lists.ready.is_empty() {
             emit.inspect(|emit| emit.task_block(BlockReason::Sync, emit.stack(&at(3))));
             lists.blocked.push_back(task);
         } else {
-            if let Some(other) = lists.blocked.pop_front() {
-                if let Some(emit) = &emit {
-                    let waits_at = |pcs: &mut Pcs| pcs.push(3);
-                    emit.task_unblock(&runtime.tasks[other], waits_at, emit.stack(&at(1)));
-                }
-                lists.ready.push_back(other);
-            }
             emit.inspect(|emit| emit.task_stop(StopReason::Yield, emit.stack(&at(2))));
             lists.ready.push_back(task);
         }

@@ -12,21 +12,24 @@
 //!
 //! ```text
 //!   a thread (enter, leave)                   who ends epoch e (`settle`)
-//!   writing = true                            epoch = e + 1 (or 0)
+//!   writing = ENTERING                        epoch = e + 1 (or 0)
 //!   ── fence ──                               ── fence ──
-//!   e' = epoch                                wait until writing is false
-//!   … write into buffer[e' % 2] …             take buffer[e % 2]
-//!   writing = false
+//!   e' = epoch                                wait while writing is ENTERING or e
+//!   writing = e'                              take buffer[e % 2]
+//!   … write into buffer[e' % 2] …
+//!   writing = OUT
 //! ```
 //!
 //! # Invariants
 //!
 //! 1. `buffers[e % 2]` of a slot is touched by the slot's thread only between
 //!    `enter` and `leave`, with `e` the epoch that `enter` returned, and by
-//!    `settle(e)` only after it saw the flag down behind its fence.
+//!    `settle(e)` only after it saw, behind its fence, that the thread was out
+//!    or in another epoch.
 //! 2. After both fences, either the thread sees the new epoch, or `settle` sees
-//!    the flag up. So when `settle` sees the flag down, the thread is done with
-//!    `e` for good.
+//!    the flag up. So when `settle` sees it out or elsewhere, the thread is done
+//!    with `e` for good. A thread that emits without pause cannot hold it up:
+//!    sooner or later the flag names the new epoch.
 //! 3. Epoch `e + 2`, which uses the same buffer, begins only after `settle(e)`.
 //! 4. Slots are never freed while the tracer lives; a slot whose thread is gone
 //!    is claimed by a later one, under a new ID. IDs are never used again.
@@ -37,7 +40,7 @@
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
 //! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
-//! | `writing` store, false | Release | the load in `settle`: the batch is seen as written |
+//! | `writing` stores of OUT and of an epoch | Release | the load in `settle`: the batch is seen as written |
 //! | `writing` load in `settle` | Acquire | the above |
 //! | `epoch` load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
@@ -63,8 +66,8 @@ use crate::sync::{
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// Whether the thread is between `enter` and `leave`.
-    writing: AtomicBool,
+    /// `OUT`, `ENTERING`, or the epoch that the thread writes into.
+    writing: AtomicU64,
     /// Whether a thread has this slot.
     claimed: AtomicBool,
     /// That thread's ID. Changes only as the slot is claimed.
@@ -78,6 +81,11 @@ pub(crate) struct Slot {
 // SAFETY: the buffers are handed back and forth by Invariants 1 to 3; the rest
 // is atomic.
 unsafe impl Sync for Slot {}
+
+/// The thread is not between `enter` and `leave`.
+const OUT: u64 = 0;
+/// It is, but has not read the epoch yet.
+const ENTERING: u64 = u64::MAX;
 
 /// All threads that ever traced.
 #[derive(Debug)]
@@ -130,7 +138,7 @@ impl Threads {
         // up, and stays as long as the tracer does (Invariant 4).
         let slot = unsafe {
             slot.write(Slot {
-                writing: AtomicBool::new(false),
+                writing: AtomicU64::new(OUT),
                 claimed: AtomicBool::new(true),
                 id: AtomicU64::new(0),
                 events: AtomicU64::new(0),
@@ -187,8 +195,12 @@ impl Threads {
         fence(Ordering::SeqCst);
         for slot in self.iter() {
             let mut turn = 0;
-            // Acquire: pairs with the Release store in `leave`.
-            while slot.writing.load(Ordering::Acquire) {
+            loop {
+                // Acquire: pairs with the Release stores in `leave` and `enter`.
+                let writing = slot.writing.load(Ordering::Acquire);
+                if writing != ENTERING && writing != epoch {
+                    break;
+                }
                 wait_turn(turn);
                 turn = turn.saturating_add(1);
             }
@@ -228,14 +240,14 @@ impl Slot {
     #[inline]
     pub(crate) fn is_writing(&self) -> bool {
         // Relaxed: this thread's own store.
-        self.writing.load(Ordering::Relaxed)
+        self.writing.load(Ordering::Relaxed) != OUT
     }
 
     /// Starts to write: the epoch to write into, or `None` if tracing is off.
     #[inline]
     pub(crate) fn enter(&self, epoch: &AtomicU64) -> Option<u64> {
         // Relaxed: ordered by the fence.
-        self.writing.store(true, Ordering::Relaxed);
+        self.writing.store(ENTERING, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `settle` (Invariant 2).
         fence(Ordering::SeqCst);
         // Acquire: pairs with the Release store that opened the epoch.
@@ -244,7 +256,12 @@ impl Slot {
                 self.leave();
                 None
             }
-            epoch => Some(epoch),
+            epoch => {
+                // Release: pairs with the Acquire load in `settle`, which may
+                // see this and not the last `leave`.
+                self.writing.store(epoch, Ordering::Release);
+                Some(epoch)
+            }
         }
     }
 
@@ -252,7 +269,7 @@ impl Slot {
     #[inline]
     pub(crate) fn leave(&self) {
         // Release: pairs with the Acquire load in `settle`.
-        self.writing.store(false, Ordering::Release);
+        self.writing.store(OUT, Ordering::Release);
     }
 
     /// Lends the buffer of `epoch`.

@@ -1,0 +1,283 @@
+//! What can be wrong with a trace, and where.
+
+use std::fmt;
+use std::io;
+
+use trace_format::limits::{MAX_BATCH_SIZE, MAX_FRAMES_PER_STACK, MAX_STRING_SIZE, NO_THREAD};
+use trace_format::version::HeaderError;
+use trace_format::{EventKind, Version};
+
+use crate::raw::Section;
+
+/// A place in a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes from the start of the file.
+    pub offset: u64,
+    /// The generation there, if it is known.
+    pub generation: Option<u64>,
+    /// The thread whose batch it is in, if it is known.
+    pub thread: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}", self.offset)?;
+        if let Some(generation) = self.generation {
+            write!(f, ", generation {generation}")?;
+        }
+        match self.thread {
+            Some(NO_THREAD) => f.write_str(", no thread"),
+            Some(thread) => write!(f, ", thread {thread}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a file that is cut off ends in the middle of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutIn {
+    /// The file's header.
+    Header,
+    /// The header of a batch.
+    BatchHeader,
+    /// A batch, after its header.
+    Payload,
+}
+
+impl fmt::Display for CutIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "the file header",
+            Self::BatchHeader => "the header of a batch",
+            Self::Payload => "a batch",
+        })
+    }
+}
+
+/// Why a trace, or the rest of one, cannot be read.
+///
+/// `at` is where the offending bytes start; for a file that ends too early it
+/// is the file's end.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The file does not start as a readable trace does.
+    Header(HeaderError),
+    /// The file ends in the middle of something.
+    CutOff {
+        /// The file's end.
+        at: Place,
+        /// What it ends in.
+        inside: CutIn,
+    },
+    /// The file ends before the generation's end-of-generation mark.
+    MissingEnd {
+        /// The file's end.
+        at: Place,
+    },
+    /// A batch should start here and does not.
+    NotABatch {
+        /// The byte instead.
+        at: Place,
+        /// Its value.
+        code: u8,
+    },
+    /// A batch is larger than the format allows.
+    BatchTooLarge {
+        /// The batch.
+        at: Place,
+        /// Its size, bytes.
+        size: u64,
+    },
+    /// A batch claims generation 0, which no batch may.
+    GenerationZero {
+        /// The batch.
+        at: Place,
+    },
+    /// A batch's generation neither continues the one before nor follows it.
+    GenerationOrder {
+        /// The batch.
+        at: Place,
+        /// The generation of the batch before.
+        before: u64,
+    },
+    /// A batch of another generation, and the one before has no end mark yet.
+    GenerationNotEnded {
+        /// The batch.
+        at: Place,
+        /// The generation of the batch before.
+        before: u64,
+    },
+    /// An end-of-generation mark without a batch before it.
+    EmptyGeneration {
+        /// The mark.
+        at: Place,
+    },
+    /// A byte that no version of the format has as an event.
+    UnknownEvent {
+        /// The byte.
+        at: Place,
+        /// Its value.
+        code: u8,
+    },
+    /// An event that the file's version does not have.
+    NotInVersion {
+        /// The event.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// The file's version.
+        version: Version,
+    },
+    /// An event that may not stand in this kind of batch.
+    Misplaced {
+        /// The event.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// What the batch holds.
+        section: Section,
+    },
+    /// An event that runs past the end of its batch.
+    PastBatchEnd {
+        /// The event.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+    },
+    /// A number that does not fit in 64 bits.
+    NumberTooLarge {
+        /// The number.
+        at: Place,
+    },
+    /// A string that is longer than the format allows.
+    StringTooLong {
+        /// The string's entry.
+        at: Place,
+        /// Its string ID.
+        id: u64,
+        /// Its length, bytes.
+        size: u64,
+    },
+    /// A stack that has more frames than the format allows.
+    TooManyFrames {
+        /// The stack's entry.
+        at: Place,
+        /// Its stack ID.
+        id: u64,
+        /// How many frames it claims.
+        frames: u64,
+    },
+    /// The file could not be read.
+    Io {
+        /// How far reading got.
+        at: Place,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl ReadError {
+    /// Where the trouble is.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Header(_) => Place::default(),
+            Self::CutOff { at, .. }
+            | Self::MissingEnd { at }
+            | Self::NotABatch { at, .. }
+            | Self::BatchTooLarge { at, .. }
+            | Self::GenerationZero { at }
+            | Self::GenerationOrder { at, .. }
+            | Self::GenerationNotEnded { at, .. }
+            | Self::EmptyGeneration { at }
+            | Self::UnknownEvent { at, .. }
+            | Self::NotInVersion { at, .. }
+            | Self::Misplaced { at, .. }
+            | Self::PastBatchEnd { at, .. }
+            | Self::NumberTooLarge { at }
+            | Self::StringTooLong { at, .. }
+            | Self::TooManyFrames { at, .. }
+            | Self::Io { at, .. } => *at,
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place())?;
+        match self {
+            Self::Header(error) => error.fmt(f),
+            Self::CutOff { inside, .. } => {
+                write!(f, "the file is cut off: it ends inside {inside}")
+            }
+            Self::MissingEnd { .. } => f.write_str(
+                "the file is cut off: it ends without the mark that ends the generation",
+            ),
+            Self::NotABatch { code, .. } => match EventKind::from_code(*code) {
+                Some(kind) => write!(
+                    f,
+                    "a batch should start here, not the event {}",
+                    kind.name()
+                ),
+                None => write!(f, "a batch should start here, not the byte {code:#04x}"),
+            },
+            Self::BatchTooLarge { size, .. } => write!(
+                f,
+                "a batch of {size} bytes: at most {MAX_BATCH_SIZE} are allowed"
+            ),
+            Self::GenerationZero { .. } => {
+                f.write_str("a batch of generation 0: generations count from 1")
+            }
+            Self::GenerationOrder { before, .. } => write!(
+                f,
+                "a batch out of order: the one before is of generation {before}"
+            ),
+            Self::GenerationNotEnded { before, .. } => write!(
+                f,
+                "a batch out of order: generation {before} has not been ended yet"
+            ),
+            Self::EmptyGeneration { .. } => {
+                f.write_str("a generation ends here without having a single batch")
+            }
+            Self::UnknownEvent { code, .. } => {
+                write!(f, "no event has the code {code:#04x}")
+            }
+            Self::NotInVersion { kind, version, .. } => write!(
+                f,
+                "the event {} came with {}; this file says it is {version}",
+                kind.name(),
+                kind.since()
+            ),
+            Self::Misplaced { kind, section, .. } => write!(
+                f,
+                "the event {} may not stand in a batch of {section}",
+                kind.name()
+            ),
+            Self::PastBatchEnd { kind, .. } => write!(
+                f,
+                "the event {} does not end before its batch does",
+                kind.name()
+            ),
+            Self::NumberTooLarge { .. } => f.write_str("a number that does not fit in 64 bits"),
+            Self::StringTooLong { id, size, .. } => write!(
+                f,
+                "string {id} has {size} bytes: at most {MAX_STRING_SIZE} are allowed"
+            ),
+            Self::TooManyFrames { id, frames, .. } => write!(
+                f,
+                "stack {id} has {frames} frames: at most {MAX_FRAMES_PER_STACK} are allowed"
+            ),
+            Self::Io { error, .. } => write!(f, "cannot read on: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Header(error) => Some(error),
+            Self::Io { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The raw layer: bytes to batches to events, and nothing thrown away.
+//!
+//! ```text
+//! Read ──► RawReader ──► Item::Batch(Batch) ──► RawEvents ──► RawEvent
+//!              │              head + bytes         borrowing from the batch
+//!              └───────► Item::EndOfGeneration(Mark)
+//! ```
+//!
+//! [`RawReader`] holds one batch at a time, at most 64 KiB, whatever the size
+//! of the file. A layer that needs several batches at once has them appended to
+//! a buffer of its own with [`RawReader::read_into`] and keeps the [`BatchHead`]s.
+//!
+//! Nothing is lost: a file is its header, then the [`bytes`](Batch::bytes) of
+//! its batches and one byte a mark, and a batch is its header's bytes, then the
+//! [`bytes`](RawEvent::bytes) of its events (or, for an experiment's batch, its
+//! data). Numbers that a writer padded are seen there as it wrote them.
+//!
+//! What is checked here is only what is needed to find the next event: framing,
+//! limits, the order of generations, that the file's version has the event, and
+//! that it may stand in such a batch.
+
+mod batch;
+mod event;
+mod reader;
+
+pub use batch::{Batch, BatchHead, Head, Item, Mark, Section};
+pub use event::{Frames, RawEvent, RawEvents, StackFrame};
+pub use reader::RawReader;

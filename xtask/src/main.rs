@@ -1,0 +1,98 @@
+//! The project's chores, run as `cargo xtask COMMAND`.
+//!
+//! One file a command. Whatever they build or download goes under `target/`;
+//! nothing outside the project's folder is touched.
+
+mod dump;
+mod error;
+mod go;
+mod go_check;
+mod loom;
+mod process;
+mod root;
+mod test;
+mod tidy;
+
+#[cfg(test)]
+#[path = "../../crates/trace-read/tests/support/mod.rs"]
+mod support;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::XtaskError;
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every test that needs nothing but Rust.
+    Test {
+        /// Then have Go's reader judge every trace that the tests recorded.
+        #[arg(long)]
+        go: bool,
+    },
+    /// Print a trace: what is in it, or every raw event.
+    Dump {
+        /// The trace.
+        file: PathBuf,
+        /// What to print.
+        #[arg(long, value_enum, default_value_t = DumpMode::Summary)]
+        mode: DumpMode,
+    },
+    /// Judge traces by Go's own tools.
+    GoCheck(go_check::Options),
+    /// Explore the concurrent parts with loom.
+    Loom {
+        /// Only the models whose name contains this.
+        filter: Option<String>,
+    },
+    /// Check that the tree is as its documents say.
+    Tidy,
+}
+
+/// What `dump` prints.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DumpMode {
+    /// Every raw event with its arguments by name, one a line.
+    Wire,
+    /// Counts, tables, losses and time.
+    Summary,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), XtaskError> {
+    match command {
+        Command::Test { go } => test::run(go),
+        Command::Dump { file, mode } => dump::run(&file, mode.into()),
+        Command::GoCheck(options) => go_check::run(&options),
+        Command::Loom { filter } => loom::run(filter.as_deref()),
+        Command::Tidy => tidy::run(),
+    }
+}
+
+impl From<DumpMode> for trace_tools::dump::Mode {
+    fn from(mode: DumpMode) -> Self {
+        match mode {
+            DumpMode::Wire => Self::Wire,
+            DumpMode::Summary => Self::Summary,
+        }
+    }
+}

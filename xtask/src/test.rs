@@ -1,0 +1,101 @@
+//! `cargo xtask test`: every test that needs nothing but Rust, and on demand
+//! the judgement of Go's reader over the traces that they recorded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::XtaskError;
+use crate::go::{self, Toolchain};
+use crate::go_check;
+use crate::process::{cargo, show};
+use crate::root::{root, target};
+
+/// Tests that record traces keep them in the folder that this variable names.
+pub(crate) const KEEP_DIR: &str = "TRACE_KEEP_DIR";
+
+/// Runs the tests; with `with_go`, judges the traces that they recorded.
+///
+/// # Errors
+///
+/// If a test fails, there is no Go, or it refuses a trace or has none to judge.
+pub(crate) fn run(with_go: bool) -> Result<(), XtaskError> {
+    let mut tests = cargo();
+    tests.args(["test", "--workspace"]).current_dir(root());
+    if !with_go {
+        show(tests.env_remove(KEEP_DIR), "cargo test")?;
+        match go::available() {
+            Ok(()) => {
+                println!("skipped: check by Go's reader (pass --go); models (cargo xtask loom)")
+            }
+            Err(reason) => println!(
+                "skipped: check by Go's reader (no Go toolchain: {reason}); models (cargo xtask loom)"
+            ),
+        }
+        return Ok(());
+    }
+
+    let toolchain = Toolchain::find()?;
+    let folder = target().join("test-traces");
+    empty(&folder)?;
+    tests.env(KEEP_DIR, &folder).env("GO", toolchain.program());
+    show(&mut tests, "cargo test")?;
+    let traces = traces_in(&folder)?;
+    if traces.is_empty() {
+        return Err(XtaskError::NoTraces { folder });
+    }
+    go_check::check(&toolchain, &traces, &["-strict", "-brief"])?;
+    println!("traces that Go's reader accepts: {}, all", traces.len());
+    println!("skipped: models (cargo xtask loom)");
+    Ok(())
+}
+
+/// Makes sure that a folder exists and has nothing in it.
+fn empty(folder: &Path) -> Result<(), XtaskError> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(XtaskError::file("cannot remove", folder))?;
+    }
+    fs::create_dir_all(folder).map_err(XtaskError::file("cannot create", folder))
+}
+
+/// All traces in a folder and below it, by name.
+fn traces_in(folder: &Path) -> Result<Vec<PathBuf>, XtaskError> {
+    let mut traces = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let cannot = || XtaskError::file("cannot list", &folder);
+        for entry in fs::read_dir(&folder).map_err(cannot())? {
+            let path = entry.map_err(cannot())?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|name| name == "trace") {
+                traces.push(path);
+            }
+        }
+    }
+    traces.sort();
+    Ok(traces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_found_below_an_emptied_folder() {
+        let folder = std::env::temp_dir().join(format!("xtask-test-{}", std::process::id()));
+        fs::create_dir_all(folder.join("old")).unwrap();
+        fs::write(folder.join("old/stale.trace"), "").unwrap();
+        empty(&folder).unwrap();
+        assert_eq!(traces_in(&folder).unwrap(), Vec::<PathBuf>::new());
+        fs::create_dir_all(folder.join("deep/er")).unwrap();
+        for name in ["b.trace", "deep/er/a.trace", "notes.txt"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let found = traces_in(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            found,
+            [folder.join("b.trace"), folder.join("deep/er/a.trace")]
+        );
+    }
+}
