@@ -121,7 +121,7 @@ fn work(runtime: &Runtime, number: usize) {
         if slices == SLICES {
             emit.inspect(|emit| emit.task_end());
             lists.live -= 1;
-        } else if slices % 3 == 0 && !lists.ready.is_empty() {
+        } else if slices.is_multiple_of(3) && !lists.ready.is_empty() {
             emit.inspect(|emit| emit.task_block(BlockReason::Sync, emit.stack(&at(3))));
             lists.blocked.push_back(task);
         } else {

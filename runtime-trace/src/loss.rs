@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+use crate::sync::{AtomicU64, Ordering, atomic_array, const_unless_loom};
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -94,12 +94,7 @@ impl LossCounters {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
             Self {
-                counts: [
-                    AtomicU64::new(0),
-                    AtomicU64::new(0),
-                    AtomicU64::new(0),
-                    AtomicU64::new(0),
-                ],
+                counts: atomic_array![AtomicU64; CAUSES],
                 reported: AtomicU64::new(0),
             }
         }

@@ -271,7 +271,7 @@ impl TraceMap {
         // assumed to be zero.
         unsafe {
             node.write(Node {
-                children: [const { () }; FANOUT].map(|()| AtomicPtr::new(ptr::null_mut())),
+                children: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
                 hash,
                 id: self.steal_id(),
                 len: key.len(),
@@ -472,8 +472,7 @@ mod tests {
             put(0);
             for level in 0..32 {
                 // Four children for the node that the path of threes reaches.
-                let prefix = !(u64::MAX >> (2 * level)).max(0);
-                let prefix = if level == 0 { 0 } else { prefix };
+                let prefix = !(u64::MAX >> (2 * level));
                 for child in 0..4u64 {
                     put(prefix | child << (62 - 2 * level));
                 }

@@ -18,9 +18,9 @@ use crate::sys;
 /// Size of a block, header included. Small in models, so that they reach a
 /// full block in a few steps.
 #[cfg(not(loom))]
-pub(crate) const BLOCK_SIZE: usize = 64 << 10;
+pub const BLOCK_SIZE: usize = 64 << 10;
 #[cfg(loom)]
-pub(crate) const BLOCK_SIZE: usize = 512;
+pub const BLOCK_SIZE: usize = 512;
 
 /// First four bytes of a block: "rtb1" when read as bytes.
 const MAGIC: u32 = u32::from_le_bytes(*b"rtb1");

@@ -13,7 +13,9 @@ use crate::pages::{Env, NoMemory, Pages};
 use crate::queue::{Out, Queue, parity};
 use crate::stacks::StackTable;
 use crate::strings::StringTable;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering, const_unless_loom};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering, atomic_array, const_unless_loom,
+};
 use crate::thread::Threads;
 
 /// One generation's tables. There are two sets: one for the generation being
@@ -32,8 +34,8 @@ impl Tables {
             Self {
                 strings: StringTable::new(),
                 stacks: StackTable::new(),
-                block_reasons: [const { AtomicU64::new(0) }; BlockReason::ALL.len()],
-                stop_reasons: [const { AtomicU64::new(0) }; StopReason::ALL.len()],
+                block_reasons: atomic_array![AtomicU64; BlockReason::ALL.len()],
+                stop_reasons: atomic_array![AtomicU64; StopReason::ALL.len()],
             }
         }
     }

@@ -79,6 +79,21 @@ macro_rules! const_unless_loom {
 }
 pub(crate) use const_unless_loom;
 
+/// An array of atomics, all zero; `const`, except under loom.
+#[cfg(not(loom))]
+macro_rules! atomic_array {
+    ($atomic:ident; $len:expr) => {
+        [const { $atomic::new(0) }; $len]
+    };
+}
+#[cfg(loom)]
+macro_rules! atomic_array {
+    ($atomic:ident; $len:expr) => {
+        core::array::from_fn::<_, { $len }, _>(|_| $atomic::new(0))
+    };
+}
+pub(crate) use atomic_array;
+
 /// Keeps a value on cache lines of its own (128 bytes: a pair of lines, since
 /// processors prefetch them together).
 #[derive(Debug)]

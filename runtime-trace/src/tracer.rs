@@ -248,6 +248,10 @@ pub enum Chunk<'r> {
 
 impl Reader<'_> {
     /// The next piece. Never waits.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it lends its bytes, which an Iterator cannot"
+    )]
     pub fn next(&mut self) -> Chunk<'_> {
         let env = self.shared.env(&self.held);
         match self.shared.queue.pull(self.batch.take(), &env) {
