@@ -1,0 +1,118 @@
+//! The Weft virtual machine: runs a compiled program's tasks on an M:N
+//! scheduler and, if asked to, records an execution trace of them that Go's
+//! tools open.
+//!
+//! ```text
+//!  main.rs ──► run() ──► sched: workers, procs, queues, timers
+//!                          │ run_task            │ every transition
+//!                          ▼                     ▼
+//!                        interp ── effects ──► trace ──► runtime-trace
+//!                          │           │
+//!                  value, heap, text   channel, handle, copy
+//! ```
+//!
+//! [`run`] can be called as often as one likes, also at the same time: nothing
+//! is global.
+//!
+//! # Invariants
+//!
+//! - A task's memory belongs to one thread at a time: its worker, its waker or
+//!   a visitor; see `state.rs`. Tasks share nothing but strings, channels and
+//!   handles.
+//! - A thread runs tasks only while it holds a proc, of which there are as many
+//!   as workers; see `sched`.
+//! - Tracing changes neither a program's output nor its status.
+
+#![warn(unreachable_pub)]
+
+mod builtins;
+mod bury;
+mod channel;
+mod code;
+mod copy;
+mod equal;
+mod error;
+mod fault;
+mod gauge;
+mod handle;
+mod heap;
+mod interp;
+mod number;
+mod options;
+mod outcome;
+mod output;
+mod report;
+mod sched;
+mod state;
+mod sync;
+mod task;
+mod text;
+mod trace;
+mod value;
+
+use std::io::Write;
+use std::time::Instant;
+
+use weft::Program;
+
+use crate::builtins::Env;
+use crate::code::Code;
+use crate::output::Output;
+use crate::sched::{ProcCore, Shared};
+use crate::trace::Tracing;
+
+pub use error::VmError;
+pub use fault::Fault;
+pub use options::{MAX_WORKERS, Options, TraceOptions, TraceVersion};
+pub use outcome::{
+    Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS, TraceReport,
+};
+pub use trace::StartError;
+
+/// Runs a program to its end. What it prints goes to `out`.
+///
+/// # Errors
+/// If it cannot be started. What goes wrong in the program itself, or with its
+/// output or trace, is part of the outcome.
+pub fn run(
+    program: &Program,
+    options: Options,
+    out: &mut (dyn Write + Send),
+) -> Result<Outcome, VmError> {
+    let Options {
+        workers,
+        args,
+        trace,
+        flush_lines,
+    } = options;
+    if !(1..=MAX_WORKERS).contains(&workers) {
+        return Err(VmError::Workers(workers));
+    }
+    let code = Code::new(program).map_err(VmError::BadCode)?;
+    let env = Env {
+        code: &code,
+        args: &args,
+        epoch: Instant::now(),
+    };
+    let tracing = Tracing::new();
+    let procs: Vec<ProcCore> = (0..workers).map(ProcCore::new).collect();
+    let shared = Shared::new(env, &tracing, &procs, Output::new(out, flush_lines));
+    let mut end = None;
+    let trace = match trace {
+        None => {
+            end = Some(shared.run());
+            None
+        }
+        Some(trace) => Some(trace::record(&shared, trace, workers, || {
+            end = Some(shared.run())
+        })?),
+    };
+    shared.clear();
+    match end {
+        Some(end) => Ok(Outcome { end: end?, trace }),
+        None => Ok(Outcome {
+            end: End::Panicked,
+            trace,
+        }),
+    }
+}

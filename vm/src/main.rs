@@ -1,0 +1,192 @@
+//! The command line: `weft run`, `weft check`, `weft disasm`.
+//!
+//! Statuses: 0 if all went well, 1 for errors in or of the program, 2 for a
+//! deadlock, 64 for a command line that cannot be carried out.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vm::{End, MAX_WORKERS, Options, TraceOptions, TraceVersion};
+use weft::Program;
+
+/// The Weft language: concurrent programs whose every step can be traced.
+#[derive(Parser)]
+#[command(name = "weft", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a program
+    Run(Run),
+    /// Report a program's errors, and run nothing
+    Check {
+        /// The program
+        file: PathBuf,
+    },
+    /// Print a program's instructions
+    Disasm {
+        /// The program
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Run {
+    /// The program
+    file: PathBuf,
+    /// Record a trace, for `go tool trace`, into this file
+    #[arg(long, value_name = "OUT")]
+    trace: Option<PathBuf>,
+    /// How many tasks run at the same time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_WORKERS)))]
+    workers: Option<u32>,
+    /// The version of the trace's format
+    #[arg(long, value_name = "VERSION", default_value = "1.26")]
+    trace_version: Format,
+    /// How long a generation of the trace lasts, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    trace_period: u64,
+    /// What the program gets from `args()`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    #[value(name = "1.25")]
+    Go125,
+    #[value(name = "1.26")]
+    Go126,
+}
+
+/// The command cannot be carried out as it was given (`EX_USAGE`).
+const STATUS_USAGE: u8 = 64;
+
+/// The program is wrong.
+const STATUS_PROGRAM: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // There is nowhere left to complain to.
+            let _ = error.print();
+            return if asked {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(STATUS_USAGE)
+            };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(options) => run(options),
+        Command::Check { file } => compile(&file).map(|_| 0),
+        Command::Disasm { file } => compile(&file).map(|program| disassemble(&program)),
+    };
+    ExitCode::from(result.unwrap_or_else(|status| status))
+}
+
+/// The program in a file; or a status, with all said that is to be said.
+fn compile(file: &Path) -> Result<Program, u8> {
+    let name = file.display().to_string();
+    let source =
+        fs::read_to_string(file).map_err(|error| usage(&format!("cannot read {name}: {error}")))?;
+    weft::compile(&name, &source).map_err(|errors| {
+        complain(&errors.to_string());
+        STATUS_PROGRAM
+    })
+}
+
+fn disassemble(program: &Program) -> u8 {
+    match write!(io::stdout().lock(), "{}", program.disassemble()) {
+        Ok(()) => 0,
+        Err(error) => match error.kind() {
+            io::ErrorKind::BrokenPipe => End::OutputClosed.status(),
+            _ => {
+                complain(&End::OutputFailed(error).to_string());
+                STATUS_PROGRAM
+            }
+        },
+    }
+}
+
+fn run(run: Run) -> Result<u8, u8> {
+    let program = compile(&run.file)?;
+    let trace = match &run.trace {
+        None => None,
+        Some(path) => {
+            let file = File::create(path).map_err(|error| {
+                usage(&format!(
+                    "cannot write the trace to {}: {error}",
+                    path.display()
+                ))
+            })?;
+            let version = match run.trace_version {
+                Format::Go125 => TraceVersion::Go125,
+                Format::Go126 => TraceVersion::Go126,
+            };
+            Some(TraceOptions {
+                file,
+                version,
+                period: Duration::from_millis(run.trace_period),
+            })
+        }
+    };
+    let options = Options {
+        workers: run.workers.unwrap_or_else(cores),
+        args: run.args,
+        trace,
+        flush_lines: io::stdout().is_terminal(),
+    };
+    let outcome = vm::run(&program, options, &mut io::stdout()).map_err(|error| {
+        complain(&format!("error: {error}\n"));
+        STATUS_PROGRAM
+    })?;
+    complain(&outcome.end.to_string());
+    if let (Some(report), Some(path)) = (&outcome.trace, &run.trace) {
+        let path = path.display();
+        if let Some(error) = &report.file_error {
+            complain(&format!(
+                "warning: the trace in {path} is not whole: {error}\n"
+            ));
+        }
+        if let Some(reason) = &report.incomplete {
+            complain(&format!(
+                "warning: the trace in {path} ends before the program: {reason}\n"
+            ));
+        }
+        complain(&format!("trace: {path}: {report}\n"));
+    }
+    Ok(outcome.end.status())
+}
+
+/// As many workers as there are cores, as far as the system tells.
+fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(cores)
+        .unwrap_or(MAX_WORKERS)
+        .clamp(1, MAX_WORKERS)
+}
+
+fn usage(message: &str) -> u8 {
+    complain(&format!("error: {message}\n"));
+    STATUS_USAGE
+}
+
+/// Writes to stderr; if even that is closed, nobody wants to know.
+fn complain(message: &str) {
+    let _ = io::stderr().write_all(message.as_bytes());
+}

@@ -1,0 +1,216 @@
+//! How a program ended, and in what words and status it says so.
+
+use std::fmt;
+use std::io;
+
+use weft::Position;
+
+use crate::fault::{Fault, plural};
+
+/// The result of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the program ended.
+    pub end: End,
+    /// What became of the trace, if there was to be one.
+    pub trace: Option<TraceReport>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub enum End {
+    /// `main` has returned.
+    Returned,
+    /// A task failed, and the program with it.
+    Failed(RuntimeError),
+    /// Every task waited for another.
+    Deadlock(Deadlock),
+    /// Nobody reads the output any more.
+    OutputClosed,
+    /// The output cannot be written.
+    OutputFailed(io::Error),
+    /// The tracer had no memory for a worker.
+    NoMemory,
+    /// A worker panicked, which is a fault of the VM.
+    Panicked,
+}
+
+/// The status of a program that nobody listens to: that of one that a closed
+/// pipe ends, 128 and the number of the signal.
+const STATUS_CLOSED_PIPE: u8 = 141;
+
+impl End {
+    /// The exit status that says it.
+    pub fn status(&self) -> u8 {
+        match self {
+            End::Returned => 0,
+            End::Failed(_) | End::OutputFailed(_) | End::NoMemory | End::Panicked => 1,
+            End::Deadlock(_) => 2,
+            End::OutputClosed => STATUS_CLOSED_PIPE,
+        }
+    }
+}
+
+/// What is to be said about it; nothing if it went as it should.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Returned | End::OutputClosed => Ok(()),
+            End::Failed(error) => error.fmt(f),
+            End::Deadlock(deadlock) => deadlock.fmt(f),
+            End::OutputFailed(error) => writeln!(f, "error: cannot write the output: {error}"),
+            End::NoMemory => writeln!(
+                f,
+                "error: no memory to trace another worker; try fewer --workers"
+            ),
+            End::Panicked => writeln!(
+                f,
+                "error: a worker has panicked; this is a fault of the virtual machine"
+            ),
+        }
+    }
+}
+
+/// A call in a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// The function.
+    pub function: String,
+    /// Where it was.
+    pub position: Position,
+}
+
+/// An error that no task has caught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeError {
+    /// What is wrong.
+    pub fault: Fault,
+    /// The program's file.
+    pub file: String,
+    /// The task, by its number.
+    pub task: u64,
+    /// Its calls, innermost first; those in the middle of a deep stack are left
+    /// out.
+    pub stack: Vec<CallSite>,
+    /// How many are left out, after the first [`SHOWN_CALLS`].
+    pub left_out: usize,
+}
+
+/// So many calls of a deep stack are shown from its inner end; a few more from
+/// the outer one.
+pub const SHOWN_CALLS: usize = 20;
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = &self.file;
+        writeln!(f, "error: {}", self.fault)?;
+        if let Some(first) = self.stack.first() {
+            writeln!(f, " --> {file}:{}", first.position)?;
+        }
+        let root = self.stack.last().map_or("?", |call| &call.function);
+        writeln!(f, "stack of task {} ({root}):", self.task)?;
+        for (i, call) in self.stack.iter().enumerate() {
+            if i == SHOWN_CALLS && self.left_out > 0 {
+                writeln!(
+                    f,
+                    "  ... {} more call{}",
+                    self.left_out,
+                    plural(self.left_out)
+                )?;
+            }
+            writeln!(f, "  {} at {file}:{}", call.function, call.position)?;
+        }
+        Ok(())
+    }
+}
+
+/// A program in which nothing can happen any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadlock {
+    /// The program's file.
+    pub file: String,
+    /// The first tasks that wait, by their number.
+    pub tasks: Vec<Blocked>,
+    /// How many more wait.
+    pub more: usize,
+}
+
+/// So many tasks of a deadlock are named.
+pub const SHOWN_TASKS: usize = 20;
+
+/// A task that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The task, by its number.
+    pub task: u64,
+    /// The function that it started with.
+    pub name: String,
+    /// What it waits for.
+    pub reason: String,
+    /// Where it waits.
+    pub at: CallSite,
+}
+
+impl fmt::Display for Deadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.tasks.len() + self.more;
+        writeln!(
+            f,
+            "error: deadlock: every task is blocked ({count} task{})",
+            plural(count)
+        )?;
+        for Blocked {
+            task,
+            name,
+            reason,
+            at,
+        } in &self.tasks
+        {
+            writeln!(
+                f,
+                "  task {task} ({name}): {reason}, in {} at {}:{}",
+                at.function, self.file, at.position
+            )?;
+        }
+        if self.more > 0 {
+            writeln!(f, "  ... and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a trace.
+#[derive(Debug)]
+pub struct TraceReport {
+    /// Events written.
+    pub events: u64,
+    /// Bytes written, or that would have been but for `file_error`.
+    pub bytes: u64,
+    /// Generations written.
+    pub generations: u64,
+    /// Events that were lost.
+    pub lost: u64,
+    /// The same in words, with the causes.
+    pub losses: String,
+    /// Why the file is not whole, if it is not.
+    pub file_error: Option<io::Error>,
+    /// Why the trace ends before the program did, if it does.
+    pub incomplete: Option<String>,
+}
+
+/// The closing line, without the file's name.
+impl fmt::Display for TraceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TraceReport {
+            events,
+            bytes,
+            generations,
+            losses,
+            ..
+        } = self;
+        write!(
+            f,
+            "{events} events, {bytes} bytes, {generations} generations, {losses}"
+        )
+    }
+}

@@ -1,0 +1,280 @@
+//! The scheduler: many tasks on a few workers.
+//!
+//! ```text
+//!   task ──ready──► next slot, ring of the proc ──┐
+//!                        │ overflow   ▲ steal     ├─ pick ─► run ─► block, yield, preempt, end
+//!                        ▼            │ half      │
+//!                   global queue ─────┴───────────┘           rest: proc to the idle ones,
+//!                   timers ──due──► ring                            worker to the parked ones
+//! ```
+//!
+//! A *proc* is the right to run: a [`Proc`] is a value of which there are as
+//! many as `--workers`, and a thread runs tasks only while it has one. Idle
+//! procs and parked threads are kept apart, so that a proc can go to another
+//! thread than the one that gave it up.
+
+pub(crate) mod effects;
+mod global;
+mod idle;
+mod park;
+mod queue;
+mod registry;
+mod timers;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::builtins::Env;
+use crate::error::VmError;
+use crate::gauge::Gauge;
+use crate::outcome::End;
+use crate::output::Output;
+use crate::report;
+use crate::sync::lock;
+use crate::task::Task;
+use crate::trace::{ProcTrace, Tracing};
+
+use global::Global;
+use idle::{Idle, Launch};
+use queue::{Owner, Queue};
+pub(crate) use registry::Registry as Tasks;
+use timers::Timers;
+use worker::Worker;
+
+/// How many safepoints a task passes between two looks at the world.
+const FUEL: u32 = 256;
+
+/// How many such looks a time slice lasts.
+const SLICE: u32 = 256;
+
+/// What everybody may see of a proc. Alone in its cache lines, since its owner
+/// writes to it all the time.
+#[repr(align(128))]
+pub(crate) struct ProcCore {
+    trace: ProcTrace,
+    queue: Queue<Task>,
+    /// The last checkpoint that its holder has passed; [`NOBODY`] while it has
+    /// none.
+    passed: AtomicU64,
+}
+
+/// A proc without a holder has passed all checkpoints.
+const NOBODY: u64 = u64::MAX;
+
+/// The right to run tasks, with what belongs to its holder alone.
+pub(crate) struct Proc<'s> {
+    core: &'s ProcCore,
+    queue: Owner<'s, Task>,
+    /// The task that became ready last. It runs next, in the same time slice,
+    /// since it most likely has what the one before has just left in the cache.
+    next: Option<Arc<Task>>,
+    /// Safepoints until the next look at the world; at least 1.
+    fuel: u32,
+    /// Such looks until the end of the time slice; at least 1.
+    slice: u32,
+    /// Counts what was picked, so that the global queue has its turn.
+    picks: u32,
+}
+
+/// What all workers share.
+pub(crate) struct Shared<'s> {
+    pub(crate) env: Env<'s>,
+    pub(crate) tracing: &'s Tracing,
+    pub(crate) tasks: Tasks,
+    pub(crate) idle: Idle<'s>,
+    pub(crate) heap: Gauge,
+    procs: &'s [ProcCore],
+    global: Global,
+    timers: Timers,
+    out: Output<'s>,
+    /// The number of checkpoints that all workers were asked to pass.
+    checkpoint: AtomicU64,
+    /// Set once the program has ended; workers look at it where they poll.
+    ending: AtomicBool,
+    end: Mutex<Option<End>>,
+}
+
+impl ProcCore {
+    pub(crate) fn new(id: u32) -> Self {
+        ProcCore {
+            trace: ProcTrace::new(id),
+            queue: Queue::new(),
+            passed: AtomicU64::new(NOBODY),
+        }
+    }
+
+    /// The proc itself, the first time.
+    fn proc(&self) -> Option<Proc<'_>> {
+        let queue = self.queue.owner()?;
+        Some(Proc {
+            core: self,
+            queue,
+            next: None,
+            fuel: FUEL,
+            slice: SLICE,
+            picks: 0,
+        })
+    }
+}
+
+impl<'s> Proc<'s> {
+    /// What the tracer keeps of it.
+    pub(crate) fn trace(&self) -> &'s ProcTrace {
+        &self.core.trace
+    }
+
+    /// A thread takes it, and has yet to pass a checkpoint.
+    fn taken(&self) {
+        // SeqCst: with the load in `checkpoint_all`: if that still sees NOBODY,
+        // this comes after it in the one order of all these.
+        self.core.passed.store(0, Ordering::SeqCst);
+    }
+
+    /// Nobody has it any more.
+    fn given_up(&self) {
+        // SeqCst: as in `taken`; and as a Release it lets `checkpoint_all` see
+        // all that the holder has done.
+        self.core.passed.store(NOBODY, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Proc<'_> {
+    fn drop(&mut self) {
+        // A worker that panics takes its proc along; nobody waits for that.
+        self.given_up();
+    }
+}
+
+impl<'s> Shared<'s> {
+    pub(crate) fn new(
+        env: Env<'s>,
+        tracing: &'s Tracing,
+        procs: &'s [ProcCore],
+        out: Output<'s>,
+    ) -> Self {
+        Shared {
+            env,
+            tracing,
+            tasks: Tasks::new(),
+            idle: Idle::new(procs.iter().filter_map(ProcCore::proc).collect()),
+            heap: Gauge::new(),
+            procs,
+            global: Global::new(),
+            timers: Timers::new(env.epoch),
+            out,
+            checkpoint: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
+            end: Mutex::new(None),
+        }
+    }
+
+    /// Runs the program to its end, on threads that are started as they are
+    /// needed.
+    ///
+    /// # Errors
+    /// If there is not even one thread.
+    pub(crate) fn run(&self) -> Result<End, VmError> {
+        thread::scope(|scope| {
+            let mut threads = 0;
+            self.idle.launch_first();
+            while let Launch::Proc(proc) = self.idle.launched() {
+                let boot = threads == 0;
+                // A thread that does not start leaves its proc here.
+                let slot = Arc::new(Mutex::new(Some(proc)));
+                let takes = Arc::clone(&slot);
+                let spawned = thread::Builder::new()
+                    .name(format!("worker {threads}"))
+                    .spawn_scoped(scope, move || {
+                        if let Some(proc) = lock(&takes).take() {
+                            Worker::work(self, proc, boot);
+                        }
+                    });
+                match spawned {
+                    Ok(_) => threads += 1,
+                    Err(error) if boot => return Err(VmError::Thread(error)),
+                    Err(_) => {
+                        if let Some(proc) = lock(&slot).take() {
+                            self.idle.no_more_threads(proc);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        if let Err(error) = self.out.flush() {
+            self.output_error(error);
+        }
+        // A program that has ended has said how; nothing else ends the loop.
+        Ok(lock(&self.end).take().unwrap_or(End::Panicked))
+    }
+
+    /// Ends the program. Only the first end counts, but an output that fails at
+    /// the last moment counts more than that all went well.
+    fn finish(&self, end: End) {
+        {
+            let mut current = lock(&self.end);
+            let failed = matches!(end, End::OutputClosed | End::OutputFailed(_));
+            if current.is_none() || (failed && matches!(*current, Some(End::Returned))) {
+                *current = Some(end);
+            }
+        }
+        // SeqCst: before the parked workers are told, for those about to park.
+        self.ending.store(true, Ordering::SeqCst);
+        self.idle.end();
+    }
+
+    fn output_error(&self, error: io::Error) {
+        self.finish(match error.kind() {
+            io::ErrorKind::BrokenPipe => End::OutputClosed,
+            _ => End::OutputFailed(error),
+        });
+    }
+
+    /// Whether the program has ended.
+    fn ending(&self) -> bool {
+        // Relaxed: a worker that sees it late does a little more.
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Every task waits, and nothing is left that could wake one.
+    fn deadlock(&self) {
+        self.finish(End::Deadlock(report::deadlock(&self.tasks, self.env.code)));
+    }
+
+    /// Returns once every worker that holds a proc has mentioned in the trace
+    /// what it holds, or has been without a proc.
+    pub(crate) fn checkpoint_all(&self) {
+        // SeqCst: see `Proc::taken`. As a Release it shows who polls what the
+        // tracer has done before.
+        let wanted = self.checkpoint.fetch_add(1, Ordering::SeqCst) + 1;
+        for core in self.procs {
+            let mut nap = Duration::from_micros(20);
+            // SeqCst: see `Proc::taken`; as an Acquire it pairs with the store
+            // in `Worker::poll`.
+            while core.passed.load(Ordering::SeqCst) < wanted {
+                thread::sleep(nap);
+                nap = (nap * 2).min(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Whether some queue had something in it a moment ago.
+    fn any_work(&self) -> bool {
+        !self.global.is_empty() || self.procs.iter().any(|core| !core.queue.is_empty())
+    }
+
+    /// Gives back what tasks that will never run again hold, also from each
+    /// other.
+    pub(crate) fn clear(&self) {
+        for task in self.tasks.drain() {
+            if let Some(mut held) = task.body.hold_still() {
+                *held.get_mut() = Default::default();
+            }
+        }
+    }
+}

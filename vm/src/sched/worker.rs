@@ -1,0 +1,282 @@
+//! A worker: a thread that takes tasks from the queues and runs them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::global::Share;
+use super::idle::{Mail, Quiet, Woken};
+use super::park::Parker;
+use super::{FUEL, Proc, SLICE, Shared};
+use crate::outcome::End;
+use crate::task::Task;
+use crate::trace::{Here, Recorder, Resume};
+
+/// The global queue has its turn at each such pick, so that rings that never
+/// run dry do not starve it.
+const GLOBAL_TURN: u32 = 61;
+
+/// How often a spinning worker goes round all rings.
+const STEAL_ROUNDS: u32 = 4;
+
+/// A thread of the scheduler. Its proc comes and goes beside it.
+pub(super) struct Worker<'a, 's> {
+    pub(super) shared: &'a Shared<'s>,
+    pub(super) pen: Recorder<'s>,
+    parker: Arc<Parker<Mail<'s>>>,
+    /// Whether it counts as looking for something to steal.
+    spinning: bool,
+    /// State of a small random generator (xorshift), never 0.
+    random: u32,
+}
+
+impl<'a, 's> Worker<'a, 's> {
+    /// What a thread does from its start to its end. The first one also starts
+    /// the program.
+    pub(super) fn work(shared: &'a Shared<'s>, proc: Proc<'s>, boot: bool) {
+        let Ok(pen) = shared.tracing.recorder() else {
+            shared.idle.give_up(proc, || true);
+            return shared.finish(End::NoMemory);
+        };
+        let parker = Arc::new(Parker::new());
+        let random = proc.trace().id().wrapping_mul(2_654_435_761) | 1;
+        let mut worker = Worker {
+            shared,
+            pen,
+            parker,
+            spinning: true,
+            random,
+        };
+        // A panic is a fault of ours; the others must not wait for this thread.
+        let result = catch_unwind(AssertUnwindSafe(|| worker.run(proc, boot)));
+        if result.is_err() {
+            shared.finish(End::Panicked);
+        }
+    }
+
+    fn run(&mut self, mut proc: Proc<'s>, boot: bool) {
+        self.pen.proc_start(&proc);
+        if boot {
+            self.start_main(&mut proc);
+        }
+        while let Some((with, task)) = self.find(proc) {
+            proc = with;
+            self.run_task(&mut proc, task);
+        }
+    }
+
+    /// Finds a task to run, as long as it takes. `None` once the program has
+    /// ended; the proc is idle then.
+    fn find(&mut self, mut proc: Proc<'s>) -> Option<(Proc<'s>, Arc<Task>)> {
+        loop {
+            if self.shared.ending() {
+                self.end_spin();
+                self.pen.proc_stop(&proc);
+                proc.next = None;
+                self.shared.idle.give_up(proc, || true);
+                return None;
+            }
+            self.poll(&proc, None);
+            if let Some(task) = self.pick(&mut proc) {
+                if self.end_spin() && (!proc.queue.is_empty() || !self.shared.global.is_empty()) {
+                    // While this one was looking, nobody else was woken.
+                    self.shared.idle.wake_one();
+                }
+                return Some((proc, task));
+            }
+            proc = self.rest(proc)?;
+        }
+    }
+
+    /// The next task, from where there is one.
+    fn pick(&mut self, proc: &mut Proc<'s>) -> Option<Arc<Task>> {
+        let shared = self.shared;
+        if shared.timers.due() {
+            self.wake_sleepers(proc);
+        }
+        proc.picks = proc.picks.wrapping_add(1);
+        if proc.picks.is_multiple_of(GLOBAL_TURN)
+            && let Some(task) = shared.global.take(Share::None, drop)
+        {
+            proc.new_slice();
+            return Some(task);
+        }
+        if proc.next.is_some() && proc.burn() {
+            // The slice that it would inherit is used up: it queues up.
+            self.queue_next(proc);
+        }
+        if let Some(task) = proc.next.take() {
+            return Some(task);
+        }
+        let task = proc.queue.pop().or_else(|| {
+            let share = Share::OneOf(shared.procs.len());
+            let mut moved = Vec::new();
+            let task = shared.global.take(share, |task| moved.push(task));
+            for task in moved {
+                proc.queue.push(task, |more| shared.global.push(more));
+            }
+            task
+        });
+        let task = task.or_else(|| self.steal(proc))?;
+        proc.new_slice();
+        Some(task)
+    }
+
+    /// Goes round the rings of all others, each time from a random one.
+    fn steal(&mut self, proc: &mut Proc<'s>) -> Option<Arc<Task>> {
+        let procs = self.shared.procs;
+        if procs.len() == 1 || !(self.spinning || self.try_spin()) {
+            return None;
+        }
+        for _ in 0..STEAL_ROUNDS {
+            let start = self.random() as usize;
+            for i in 0..procs.len() {
+                let victim = &procs[(start + i) % procs.len()];
+                if !std::ptr::eq(victim, proc.core)
+                    && let Some(task) = proc.queue.steal(&victim.queue)
+                {
+                    return Some(task);
+                }
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+
+    /// Gives the proc up and sleeps until there is something to do again.
+    fn rest(&mut self, proc: Proc<'s>) -> Option<Proc<'s>> {
+        let shared = self.shared;
+        self.pen.proc_stop(&proc);
+        let quiet = shared.idle.give_up(proc, || {
+            !shared.global.is_empty() || !shared.timers.is_empty() || shared.ending()
+        });
+        self.end_spin();
+        if quiet == Quiet::Forever {
+            shared.deadlock();
+        }
+        if quiet != Quiet::No
+            && let Err(error) = shared.out.flush()
+        {
+            shared.output_error(error);
+        }
+        // Work that came just before the proc was idle is nobody else's: see
+        // the head of `idle`.
+        if shared.any_work()
+            && let Some(proc) = shared.idle.take()
+        {
+            self.pen.proc_start(&proc);
+            return Some(proc);
+        }
+        let proc = match shared.idle.park(&self.parker, shared.timers.next()) {
+            Woken::Wanted(proc) => {
+                self.spinning = true;
+                proc
+            }
+            Woken::Timer(proc) => proc,
+            Woken::Over => return None,
+        };
+        self.pen.proc_start(&proc);
+        Some(proc)
+    }
+
+    /// What a worker with a proc does every now and then: says in the trace
+    /// what it holds, if a generation waits for that, and how much memory there
+    /// is.
+    pub(super) fn poll(&self, proc: &Proc<'s>, here: Option<Here<'_>>) {
+        let shared = self.shared;
+        // Acquire: pairs with `checkpoint_all`, so that what the tracer has
+        // done before is seen after.
+        let wanted = shared.checkpoint.load(Ordering::Acquire);
+        // Relaxed: this thread's own.
+        if proc.core.passed.load(Ordering::Relaxed) < wanted {
+            self.pen.checkpoint(proc, here);
+            // Release: pairs with the load in `checkpoint_all`.
+            proc.core.passed.store(wanted, Ordering::Release);
+        }
+        if shared.tracing.enabled()
+            && let Some(bytes) = shared.heap.due()
+        {
+            self.pen.heap(proc, here.map(|here| here.task), bytes);
+        }
+    }
+
+    /// Makes a task ready that should run soon: what was to run next makes
+    /// room.
+    pub(super) fn ready(&self, proc: &mut Proc<'s>, task: Arc<Task>) {
+        if let Some(before) = proc.next.replace(task) {
+            self.enqueue(proc, before);
+        }
+    }
+
+    /// Puts a task at the end of the ring, where others can steal it.
+    pub(super) fn enqueue(&self, proc: &mut Proc<'s>, task: Arc<Task>) {
+        proc.queue.push(task, |half| self.shared.global.push(half));
+        self.shared.idle.wake_one();
+    }
+
+    /// Puts the task that was to run next at the end of the ring.
+    pub(super) fn queue_next(&self, proc: &mut Proc<'s>) {
+        if let Some(task) = proc.next.take() {
+            self.enqueue(proc, task);
+        }
+    }
+
+    fn wake_sleepers(&self, proc: &mut Proc<'s>) {
+        for task in self.shared.timers.take_due() {
+            let held = task.body.hold_waiting();
+            self.pen
+                .unblock(proc, None, &task, held, self.shared.env.code, Resume::After);
+            self.enqueue(proc, task);
+        }
+    }
+
+    fn try_spin(&mut self) -> bool {
+        self.spinning = self.shared.idle.try_spin();
+        self.spinning
+    }
+
+    /// Stops spinning, and says whether it did spin.
+    fn end_spin(&mut self) -> bool {
+        let did = std::mem::replace(&mut self.spinning, false);
+        if did {
+            self.shared.idle.end_spin();
+        }
+        did
+    }
+
+    fn random(&mut self) -> u32 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random
+    }
+}
+
+impl Proc<'_> {
+    fn new_slice(&mut self) {
+        self.fuel = FUEL;
+        self.slice = SLICE;
+    }
+
+    /// Counts one safepoint that no instruction counts. `true` at the end of
+    /// the time slice.
+    fn burn(&mut self) -> bool {
+        if self.fuel > 1 {
+            self.fuel -= 1;
+            return false;
+        }
+        self.fuel = FUEL;
+        self.end_of_slice()
+    }
+
+    /// Counts one look at the world. `true` at the end of the time slice, when
+    /// a new one begins.
+    pub(super) fn end_of_slice(&mut self) -> bool {
+        self.slice -= 1;
+        if self.slice > 0 {
+            return false;
+        }
+        self.slice = SLICE;
+        true
+    }
+}

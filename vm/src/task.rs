@@ -1,0 +1,163 @@
+//! A task: the memory of one lightweight thread and the word that says who may
+//! touch it.
+//!
+//! Everything that runs belongs to the [`Body`]; who has it is decided by the
+//! task's [state](crate::state), never by a lock.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use crate::code::Code;
+use crate::copy::Copier;
+use crate::handle::Handle;
+use crate::heap::Heap;
+use crate::state::Owned;
+use crate::trace::TaskTrace;
+use crate::value::Value;
+
+/// The most registers that all frames of a task have together: 16 MiB of them.
+pub(crate) const MAX_STACK: usize = 1 << 21;
+
+/// A task, shared by whoever may wake, run, or look at it.
+pub(crate) struct Task {
+    /// Its number, from 1 on, never used again.
+    pub(crate) id: u64,
+    /// Its place in the registry; only the registry reads and writes it.
+    pub(crate) slot: AtomicU32,
+    /// What the tracer keeps of it.
+    pub(crate) trace: TaskTrace,
+    /// What others know it by.
+    pub(crate) handle: Arc<Handle>,
+    /// Its memory.
+    pub(crate) body: Owned<Body>,
+}
+
+/// What a task runs on.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// The registers of all frames.
+    pub(crate) stack: Vec<Value>,
+    /// The calls in progress, outermost first; empty once the task has ended.
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) heap: Heap,
+    /// The names of the regions that are open, outermost first.
+    pub(crate) regions: Vec<Value>,
+    /// What it waits for, while it waits.
+    pub(crate) wait: Wait,
+    /// How many bytes of it the sum of all heaps counts already.
+    pub(crate) counted: usize,
+}
+
+/// A call in progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) function: u32,
+    /// The next instruction. While the task does not run, that of the innermost
+    /// frame is the one that it stopped at; those of the others follow a call.
+    pub(crate) pc: u32,
+    /// The index of its first register.
+    pub(crate) base: u32,
+}
+
+/// What a waiting task waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wait {
+    #[default]
+    Nothing,
+    Send,
+    Receive,
+    /// The end of the task of this number.
+    Join(u64),
+    Sleep,
+}
+
+/// The calls in progress of a task that holds still, for traces and messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack<'a> {
+    pub(crate) code: &'a Code,
+    pub(crate) frames: &'a [Frame],
+}
+
+impl Task {
+    /// A new task, in the state New, about to call a function with copies of
+    /// `arguments`, which are values of `heap`.
+    pub(crate) fn new(
+        id: u64,
+        code: &Code,
+        function: u32,
+        heap: &Heap,
+        arguments: &[Value],
+    ) -> Arc<Task> {
+        let mut body = Body::default();
+        body.stack
+            .reserve_exact(usize::from(code.function(function).registers));
+        let mut copier = Copier::new(heap, &mut body.heap);
+        body.stack
+            .extend(arguments.iter().map(|&argument| copier.copy(argument)));
+        body.stack
+            .resize(usize::from(code.function(function).registers), Value::NIL);
+        body.frames.push(Frame {
+            function,
+            pc: 0,
+            base: 0,
+        });
+        Arc::new(Task {
+            id,
+            slot: AtomicU32::new(u32::MAX),
+            trace: TaskTrace::new(id),
+            handle: Arc::new(Handle::new(id)),
+            body: Owned::new(body),
+        })
+    }
+}
+
+impl Body {
+    /// The innermost frame's register.
+    ///
+    /// # Panics
+    /// If the task has ended.
+    pub(crate) fn register(&mut self, register: u8) -> &mut Value {
+        let base = self.frames.last().expect("a task that has not ended").base;
+        &mut self.stack[base as usize + usize::from(register)]
+    }
+
+    /// Lets the innermost frame go on after the instruction it stopped at.
+    pub(crate) fn step_over(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pc += 1;
+        }
+    }
+
+    pub(crate) fn calls<'a>(&'a self, code: &'a Code) -> Stack<'a> {
+        Stack {
+            code,
+            frames: &self.frames,
+        }
+    }
+}
+
+impl<'a> Stack<'a> {
+    pub(crate) fn depth(self) -> usize {
+        self.frames.len()
+    }
+
+    /// Function and instruction of each frame, from the innermost out.
+    pub(crate) fn calls(self) -> impl ExactSizeIterator<Item = (u32, u32)> + Clone + use<'a> {
+        let innermost = self.frames.len().saturating_sub(1);
+        self.frames.iter().enumerate().rev().map(move |(i, frame)| {
+            let at = if i == innermost {
+                frame.pc
+            } else {
+                frame.pc.saturating_sub(1)
+            };
+            (frame.function, at)
+        })
+    }
+
+    /// The name of the function that the task started with.
+    pub(crate) fn root_name(self) -> &'a str {
+        self.frames
+            .first()
+            .map_or("?", |frame| &self.code.function(frame.function).name)
+    }
+}

@@ -1,0 +1,265 @@
+//! The scheduler's words for the tracer: the only place, with the files below
+//! it, that knows `runtime-trace`.
+//!
+//! A [`Recorder`] has one method for each thing that happens to a task or proc.
+//! Those that change a task's state take the right to it and change it
+//! themselves, between the event and the end of the emission: that, and that a
+//! task is owned or held from before until after, is what makes the trace true
+//! (see the rules at the head of [`runtime_trace::tracer`]).
+
+mod file;
+mod host;
+
+pub use runtime_trace::StartError;
+pub(crate) use runtime_trace::{BlockReason, ProcTrace, StopReason, TaskTrace};
+use runtime_trace::{Emit, Pcs, StackId, Tracer, Worker, WorkerError};
+
+pub(crate) use file::record;
+
+use crate::code::Code;
+use crate::sched::Proc;
+use crate::state::{Held, Next, Owner};
+use crate::task::{Body, Stack, Task, Wait};
+
+/// The program's tracer.
+pub(crate) struct Tracing {
+    tracer: Tracer,
+}
+
+/// One thread's pen.
+pub(crate) struct Recorder<'s> {
+    worker: Worker<'s>,
+}
+
+/// The running task, as its events need it.
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'e> {
+    pub(crate) task: &'e Task,
+    pub(crate) stack: Stack<'e>,
+}
+
+/// Where a woken task goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// At the instruction it waits in, once more.
+    Again,
+    /// After it: the waker has done its work.
+    After,
+}
+
+impl Tracing {
+    pub(crate) const fn new() -> Self {
+        Tracing {
+            tracer: Tracer::new(),
+        }
+    }
+
+    /// Whether a trace is being recorded at this moment.
+    #[inline]
+    pub(crate) fn enabled(&self) -> bool {
+        self.tracer.enabled()
+    }
+
+    /// A pen for the calling thread.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub(crate) fn recorder(&self) -> Result<Recorder<'_>, WorkerError> {
+        self.tracer.worker().map(|worker| Recorder { worker })
+    }
+}
+
+/// Writes a stack down, innermost call first. Of one too deep for a trace, the
+/// root stays.
+fn push_stack(pcs: &mut Pcs, stack: Stack<'_>) {
+    const MOST: usize = 128;
+    let mut calls = stack.calls();
+    for (function, pc) in calls.by_ref().take(MOST - 1) {
+        pcs.push(stack.code.trace_pc(function, pc));
+    }
+    if let Some((function, pc)) = calls.last() {
+        pcs.push(stack.code.trace_pc(function, pc));
+    }
+}
+
+fn stack_id<'i>(emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
+    let mut pcs = Pcs::logical();
+    push_stack(&mut pcs, stack);
+    emit.stack(&pcs)
+}
+
+/// Procs.
+impl<'s> Recorder<'s> {
+    /// This thread has taken an idle proc.
+    pub(crate) fn proc_start(&self, proc: &Proc<'s>) {
+        if let Some(emit) = self.worker.acquire(None, None) {
+            emit.proc_start(proc.trace());
+        }
+    }
+
+    /// This thread is about to give its proc up.
+    pub(crate) fn proc_stop(&self, proc: &Proc<'s>) {
+        if let Some(emit) = self.worker.acquire(Some(proc.trace()), None) {
+            emit.proc_stop();
+        }
+    }
+
+    /// A generation wants to end: mentions what this thread holds.
+    pub(crate) fn checkpoint(&self, proc: &Proc<'s>, here: Option<Here<'_>>) {
+        self.worker.checkpoint(
+            Some(proc.trace()),
+            here.map(|here| &here.task.trace),
+            |pcs| {
+                if let Some(here) = here {
+                    push_stack(pcs, here.stack);
+                }
+            },
+        );
+    }
+}
+
+/// Tasks.
+impl<'s> Recorder<'s> {
+    /// A new task, in the registry already, becomes runnable.
+    pub(crate) fn create(
+        &self,
+        proc: &Proc<'s>,
+        creator: Option<Here<'_>>,
+        new: &Task,
+        entry: usize,
+    ) {
+        let emit = self
+            .worker
+            .acquire(Some(proc.trace()), creator.map(|here| &here.task.trace));
+        if let Some(emit) = &emit {
+            let mut pcs = Pcs::logical();
+            pcs.push(entry);
+            let at = creator.map_or(StackId::NONE, |here| stack_id(emit, here.stack));
+            emit.task_create(&new.trace, emit.stack(&pcs), at);
+        }
+        new.body.publish();
+    }
+
+    /// A task that was runnable runs.
+    pub(crate) fn start(&self, proc: &Proc<'s>, task: &Task) {
+        if let Some(emit) = self.worker.acquire(Some(proc.trace()), None) {
+            emit.task_start(&task.trace);
+        }
+    }
+
+    /// The running task becomes runnable; one that yields, after its yield.
+    pub(crate) fn stop(
+        &self,
+        proc: &Proc<'s>,
+        task: &Task,
+        mut owner: Owner<'_, Body>,
+        code: &Code,
+        why: StopReason,
+    ) {
+        let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
+        if let Some(emit) = &emit {
+            emit.task_stop(why, stack_id(emit, owner.get().calls(code)));
+        }
+        if why == StopReason::Yield {
+            owner.get_mut().step_over();
+        }
+        owner.release(Next::Runnable);
+    }
+
+    /// The running task, in some queue already, waits.
+    pub(crate) fn block(&self, proc: &Proc<'s>, task: &Task, owner: Owner<'_, Body>, code: &Code) {
+        let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
+        if let Some(emit) = &emit {
+            let body = owner.get();
+            emit.task_block(reason(body.wait), stack_id(emit, body.calls(code)));
+        }
+        owner.release(Next::Waiting);
+    }
+
+    /// A waiting task becomes runnable. Without a waker, its time has come.
+    pub(crate) fn unblock(
+        &self,
+        proc: &Proc<'s>,
+        waker: Option<Here<'_>>,
+        task: &Task,
+        mut held: Held<'_, Body>,
+        code: &Code,
+        resume: Resume,
+    ) {
+        let emit = self
+            .worker
+            .acquire(Some(proc.trace()), waker.map(|here| &here.task.trace));
+        if let Some(emit) = &emit {
+            let at = waker.map_or(StackId::NONE, |here| stack_id(emit, here.stack));
+            emit.task_unblock(
+                &task.trace,
+                |pcs| push_stack(pcs, held.get().calls(code)),
+                at,
+            );
+        }
+        if resume == Resume::After {
+            held.get_mut().step_over();
+        }
+        held.wake();
+    }
+
+    /// The running task ends.
+    pub(crate) fn end(&self, proc: &Proc<'s>, task: &Task, owner: Owner<'_, Body>) {
+        let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
+        if let Some(emit) = &emit {
+            emit.task_end();
+        }
+        owner.release(Next::Dead);
+    }
+}
+
+/// Annotations and figures.
+impl<'s> Recorder<'s> {
+    pub(crate) fn region_begin(&self, proc: &Proc<'s>, here: Here<'_>, name: &str) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.region_begin(0, name, stack_id(&emit, here.stack));
+        }
+    }
+
+    pub(crate) fn region_end(&self, proc: &Proc<'s>, here: Here<'_>, name: &str) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.region_end(0, name, stack_id(&emit, here.stack));
+        }
+    }
+
+    pub(crate) fn log(&self, proc: &Proc<'s>, here: Here<'_>, category: &str, message: &str) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.log(0, category, message, stack_id(&emit, here.stack));
+        }
+    }
+
+    /// All heaps together have this many bytes.
+    pub(crate) fn heap(&self, proc: &Proc<'s>, task: Option<&Task>, bytes: u64) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), task.map(|task| &task.trace))
+        {
+            emit.heap_alloc(bytes);
+        }
+    }
+}
+
+/// What Go calls it.
+pub(crate) fn reason(wait: Wait) -> BlockReason {
+    match wait {
+        Wait::Nothing => BlockReason::Generic,
+        Wait::Send => BlockReason::ChanSend,
+        Wait::Receive => BlockReason::ChanReceive,
+        Wait::Join(_) => BlockReason::Sync,
+        Wait::Sleep => BlockReason::Sleep,
+    }
+}

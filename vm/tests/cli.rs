@@ -1,0 +1,255 @@
+//! The command line: statuses, what goes to which stream, and what a trace
+//! must not change.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const STATUS_CLOSED_PIPE: i32 = 141;
+
+fn weft() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_weft"))
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .join("examples")
+        .join(name)
+}
+
+/// A file in the temporary folder that goes away with this.
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new(name: &str) -> Self {
+        Temp(std::env::temp_dir().join(format!("weft-cli-{}-{name}", std::process::id())))
+    }
+
+    fn with(name: &str, text: &str) -> Self {
+        let temp = Temp::new(name);
+        std::fs::write(&temp.0, text).expect("the temporary folder can be written to");
+        temp
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+#[track_caller]
+fn assert_status(output: &Output, status: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "stderr: {}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_command_line_that_cannot_be_carried_out_has_status_64() {
+    let hello = example("hello.weft");
+    let hello = hello.to_str().expect("UTF-8");
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["run"],
+        &["run", hello, "--workers", "0"],
+        &["run", hello, "--workers", "257"],
+        &["run", hello, "--trace-version", "1.22"],
+        &["run", hello, "--trace-period", "0"],
+        &["run", "no/such/program.weft"],
+        &["run", hello, "--trace", "no/such/folder/out.trace"],
+    ] {
+        let output = weft().args(arguments).output().expect("weft runs");
+        assert_status(&output, 64);
+        assert!(
+            output.stdout.is_empty(),
+            "{arguments:?} printed {}",
+            text(&output.stdout)
+        );
+        assert!(!output.stderr.is_empty(), "{arguments:?} said nothing");
+    }
+}
+
+#[test]
+fn a_traced_run_adds_one_closing_line_and_nothing_else() {
+    let trace = Temp::new("pipeline.trace");
+    let plain = weft()
+        .arg("run")
+        .arg(example("pipeline.weft"))
+        .output()
+        .expect("weft runs");
+    let traced = weft()
+        .arg("run")
+        .arg(example("pipeline.weft"))
+        .arg("--trace")
+        .arg(&trace.0)
+        .args(["--workers", "2", "--trace-version", "1.25"])
+        .output()
+        .expect("weft runs");
+    assert_status(&plain, 0);
+    assert_status(&traced, 0);
+    assert_eq!(text(&plain.stdout), text(&traced.stdout));
+    assert_eq!(text(&plain.stderr), "");
+    let line = text(&traced.stderr).strip_suffix('\n').expect("a line");
+    assert!(!line.contains('\n'), "{line}");
+    let rest = line
+        .strip_prefix(&format!("trace: {}: ", trace.0.display()))
+        .expect("the file's name first");
+    let words: Vec<&str> = rest.split(' ').collect();
+    let [
+        events,
+        "events,",
+        bytes,
+        "bytes,",
+        generations,
+        "generations,",
+        "0",
+        "events",
+        "lost",
+    ] = words[..]
+    else {
+        panic!("{line}");
+    };
+    for number in [events, bytes, generations] {
+        assert!(
+            number.parse::<u64>().is_ok_and(|n| n > 0),
+            "{number} in {line}"
+        );
+    }
+    let file = std::fs::read(&trace.0).expect("the trace is there");
+    assert!(file.starts_with(b"go 1.25 trace\0\0\0"));
+}
+
+#[test]
+fn a_full_disk_costs_the_trace_and_not_the_program() {
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        return;
+    }
+    let output = weft()
+        .arg("run")
+        .arg(example("ring.weft"))
+        .arg("--trace")
+        .arg(full)
+        .output()
+        .expect("weft runs");
+    assert_status(&output, 0);
+    assert_eq!(text(&output.stdout), "100 tasks, 10 laps, 1000 hops\n");
+    assert!(text(&output.stderr).starts_with("warning: the trace in /dev/full is not whole: "));
+}
+
+#[test]
+fn a_closed_pipe_ends_the_program_quietly() {
+    let program = Temp::with(
+        "endless.weft",
+        "fn main() { let i = 0\n while true { print(i)\n i = i + 1 } }",
+    );
+    let mut child = weft()
+        .arg("run")
+        .arg(&program.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("weft runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line comes");
+    assert_eq!(line, "0\n");
+    let output = child.wait_with_output().expect("it ends");
+    assert_status(&output, STATUS_CLOSED_PIPE);
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn output_is_written_before_everything_waits() {
+    // The last line before a long sleep arrives; the program is still asleep.
+    let program = Temp::with(
+        "sleeper.weft",
+        "fn main() { print(\"first\")\n sleep(600000) }",
+    );
+    let mut child = weft()
+        .arg("run")
+        .arg(&program.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("weft runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line comes");
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    assert_eq!(line, "first\n");
+}
+
+#[test]
+fn errors_keep_what_was_printed_before() {
+    let program = Temp::with(
+        "fails.weft",
+        "fn main() {\n  print(\"before\")\n  let zero = 0\n  print(1 / zero)\n}\n",
+    );
+    let output = weft()
+        .arg("run")
+        .arg(&program.0)
+        .output()
+        .expect("weft runs");
+    assert_status(&output, 1);
+    assert_eq!(text(&output.stdout), "before\n");
+    let name = program.0.display();
+    let wanted = format!(
+        "error: division by zero\n --> {name}:4:11\nstack of task 1 (main):\n  main at {name}:4:11\n"
+    );
+    assert_eq!(text(&output.stderr), wanted);
+}
+
+#[test]
+fn check_and_disasm_run_nothing() {
+    let good = weft()
+        .arg("check")
+        .arg(example("hello.weft"))
+        .output()
+        .expect("weft runs");
+    assert_status(&good, 0);
+    assert!(good.stdout.is_empty() && good.stderr.is_empty());
+    let bad = Temp::with("bad.weft", "fn main() { print(missing) }");
+    let output = weft().arg("check").arg(&bad.0).output().expect("weft runs");
+    assert_status(&output, 1);
+    assert!(text(&output.stderr).contains("missing"));
+    let listing = weft()
+        .arg("disasm")
+        .arg(example("hello.weft"))
+        .output()
+        .expect("weft runs");
+    assert_status(&listing, 0);
+    assert!(text(&listing.stdout).contains("fn greet/1"));
+}
+
+#[test]
+fn everything_after_the_file_s_own_arguments_is_theirs() {
+    let program = Temp::with("args.weft", "fn main() { print(args()) }");
+    let output = weft()
+        .arg("run")
+        .arg(&program.0)
+        .args(["--workers", "1", "a", "--b"])
+        .output()
+        .expect("weft runs");
+    assert_eq!(text(&output.stdout), "[\"a\", \"--b\"]\n");
+    let output = weft()
+        .arg("run")
+        .arg(&program.0)
+        .args(["--", "--workers", "x"])
+        .output()
+        .expect("weft runs");
+    assert_eq!(text(&output.stdout), "[\"--workers\", \"x\"]\n");
+}
