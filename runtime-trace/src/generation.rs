@@ -220,7 +220,7 @@ struct Moving<'a>(&'a Shared);
 impl<'a> Moving<'a> {
     fn claim(shared: &'a Shared) -> Option<Self> {
         // Acquire: pairs with the Release store below.
-        (!shared.moving.swap(true, Ordering::Acquire)).then_some(Self(shared))
+        (!shared.moving.swap(true, Ordering::Acquire)).then(|| Self(shared))
     }
 
     /// The epoch that is going on or has ended early, if tracing is on.
@@ -343,9 +343,6 @@ pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
         shared.out(epoch, &held).push_full(batch);
     });
     let early = shared.has_ended_early(epoch);
-    if !early {
-        sweep.note_losses();
-    }
     let finished = finish(shared, &sweep, host, true);
     close(shared, epoch);
     match finished {
@@ -436,6 +433,9 @@ fn finish(shared: &Shared, sweep: &Sweep<'_>, host: &dyn Host, last: bool) -> Re
         ..shared.out(epoch, &held)
     };
     let tables = shared.tables(epoch);
+    if last {
+        sweep.note_losses();
+    }
     sweep.flush();
     let dumped = tables.stacks.dump(host, &tables.strings, &out);
     tables.strings.flush(&out);
@@ -524,8 +524,8 @@ impl<'a> Sweep<'a> {
         });
         let args = [task.id(), worker, status as u64, stack.0];
         match stack.0 {
-            0 => self.write(NO_THREAD, EventKind::GoStatus, &args[..3]),
-            _ => self.write(NO_THREAD, EventKind::GoStatusStack, &args),
+            0 => self.status(EventKind::GoStatus, &args[..3]),
+            _ => self.status(EventKind::GoStatusStack, &args),
         }
     }
 
@@ -533,27 +533,38 @@ impl<'a> Sweep<'a> {
     pub fn proc_idle(&self, proc: &ProcTrace) {
         if proc.mention(self.epoch) {
             let args = [u64::from(proc.id()), ProcStatus::Idle as u64];
-            self.write(NO_THREAD, EventKind::ProcStatus, &args);
+            self.status(EventKind::ProcStatus, &args);
         }
     }
 
-    fn write(&self, thread: u64, kind: EventKind, args: &[u64]) {
+    /// Writes a status. A task without one can have no event in this
+    /// generation, so the trace ends where it cannot be written.
+    fn status(&self, kind: EventKind, args: &[u64]) {
+        if self.write(NO_THREAD, kind, args, false).is_err() {
+            self.shared.losses.add(Loss::NoMemory);
+            self.shared.end_early(self.epoch);
+        }
+    }
+
+    fn write(
+        &self,
+        thread: u64,
+        kind: EventKind,
+        args: &[u64],
+        beyond_limit: bool,
+    ) -> Result<(), NoMemory> {
         let stream = Stream {
             shared: self.shared,
             held: self.held,
             epoch: self.epoch,
             thread,
             latest: &self.latest,
+            beyond_limit,
         };
-        match stream.write(&mut self.batch.borrow_mut(), kind, args) {
-            // Relaxed: a figure.
-            Ok(()) => _ = self.shared.other_events.fetch_add(1, Ordering::Relaxed),
-            // A task without a status can have no event in this generation.
-            Err(NoMemory) => {
-                self.shared.losses.add(Loss::NoMemory);
-                self.shared.end_early(self.epoch);
-            }
-        }
+        stream.write(&mut self.batch.borrow_mut(), kind, args)?;
+        // Relaxed: a figure.
+        self.shared.other_events.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Queues what was written.
@@ -571,7 +582,10 @@ impl<'a> Sweep<'a> {
             return;
         };
         self.flush();
-        let out = self.shared.out(self.epoch, self.held);
+        let out = Out {
+            beyond_limit: true,
+            ..self.shared.out(self.epoch, self.held)
+        };
         let tables = self.shared.tables(self.epoch);
         let text = Text::<256>::of(&losses);
         let (Ok(category), Ok(message)) = (
@@ -592,7 +606,11 @@ impl<'a> Sweep<'a> {
             (EventKind::GoDestroy, &[]),
             (EventKind::ProcStop, &[]),
         ] {
-            self.write(thread, kind, args);
+            // All fit into the batch that the first one begins, so this either
+            // happens at once or not at all.
+            if self.write(thread, kind, args, true).is_err() {
+                return;
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ use crate::batch::{Batch, timed_size};
 use crate::clock;
 use crate::lock::{Held, Rank};
 use crate::pages::{Env, NoMemory};
-use crate::queue::parity;
+use crate::queue::{Out, parity};
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
@@ -315,6 +315,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) thread: u64,
     /// Time of the latest event (Invariant 5).
     pub(crate) latest: &'a Cell<u64>,
+    /// Whether the memory limit is lifted, to finish what was begun.
+    pub(crate) beyond_limit: bool,
 }
 
 impl Stream<'_> {
@@ -348,7 +350,10 @@ impl Stream<'_> {
         if self.shared.has_ended_early(self.epoch) {
             return Err(NoMemory);
         }
-        let out = self.shared.out(self.epoch, self.held);
+        let out = Out {
+            beyond_limit: self.beyond_limit,
+            ..self.shared.out(self.epoch, self.held)
+        };
         if let Some(full) = current.take() {
             out.push_full(full);
         }

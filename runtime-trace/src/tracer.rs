@@ -164,7 +164,7 @@ impl Tracer {
     /// The one reader of what is written, unless there is one already.
     pub fn reader(&self) -> Option<Reader<'_>> {
         // Acquire: pairs with the Release store in the last reader's drop.
-        (!self.shared.reading.swap(true, Ordering::Acquire)).then_some(Reader {
+        (!self.shared.reading.swap(true, Ordering::Acquire)).then(|| Reader {
             shared: &self.shared,
             batch: None,
             header: [0; HEADER_LEN],
@@ -824,6 +824,7 @@ impl<'e, 't> Emit<'e, 't> {
             epoch: self.epoch,
             thread: worker.slot.id(),
             latest: &worker.latest,
+            beyond_limit: false,
         };
         // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
         // `enter`, which returned this epoch, and `leave`; and writing an event

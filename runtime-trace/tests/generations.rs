@@ -1,0 +1,244 @@
+//! Starting, advancing and stopping, as an embedder meets them: what is
+//! refused, and that a refusal changes nothing.
+
+#![cfg(not(loom))]
+
+use std::cell::RefCell;
+
+use runtime_trace::{
+    AdvanceError, Chunk, Config, Frame, Host, Loss, Pcs, ProcTrace, StartError, StopError, Sweep,
+    Symbolizer, TaskTrace, Tracer, Version, Worker,
+};
+
+/// A host without tasks, which may misbehave when it is called.
+#[derive(Default)]
+struct TestHost<'a> {
+    in_sweep: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
+    in_frames: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
+}
+
+impl Symbolizer for TestHost<'_> {
+    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+        if let Some(act) = self.in_frames.take() {
+            act();
+        }
+        visit(Frame {
+            pc,
+            function: "f",
+            file: "f.weft",
+            line: 1,
+        });
+    }
+}
+
+impl Host for TestHost<'_> {
+    fn checkpoint(&self) {}
+
+    fn sweep(&self, _: &Sweep<'_>) {
+        if let Some(act) = self.in_sweep.take() {
+            act();
+        }
+    }
+}
+
+/// Reads what there is: the bytes, and whether the file has ended.
+fn drain(tracer: &Tracer) -> (Vec<u8>, bool) {
+    let mut reader = tracer.reader().expect("nobody else reads");
+    let mut file = Vec::new();
+    loop {
+        match reader.next() {
+            Chunk::Data(bytes) => file.extend_from_slice(bytes),
+            Chunk::Pending => return (file, false),
+            Chunk::End => return (file, true),
+        }
+    }
+}
+
+/// A task that starts, logs and ends, on a thread and a proc.
+fn run_a_task<'t>(worker: &Worker<'t>, task: &TaskTrace, proc: &'t ProcTrace) {
+    let mut pcs = Pcs::logical();
+    pcs.push(1);
+    if let Some(emit) = worker.acquire(None, None) {
+        emit.proc_start(proc);
+        emit.task_create(task, emit.stack(&pcs), emit.stack(&pcs));
+        emit.task_start(task);
+        emit.log(0, "category", "message", emit.stack(&pcs));
+        emit.task_end();
+        emit.proc_stop();
+    }
+}
+
+#[test]
+fn wrong_order_is_refused() {
+    let (tracer, host) = (Tracer::new(), TestHost::default());
+    let config = Config::new(1);
+    assert_eq!(tracer.advance(&host), Err(AdvanceError::NotTracing));
+    assert_eq!(tracer.stop(&host), Err(StopError::NotTracing));
+    assert!(!tracer.advance_due());
+    assert_eq!(drain(&tracer), (vec![], true));
+
+    let mut old = config;
+    old.version = Version::Go123;
+    let refused = Err(StartError::Version(Version::Go123));
+    assert_eq!(tracer.start(&old, &host), refused);
+    assert!(!tracer.enabled());
+
+    assert_eq!(tracer.start(&config, &host), Ok(()));
+    assert!(tracer.enabled());
+    assert_eq!(
+        tracer.start(&config, &host),
+        Err(StartError::AlreadyTracing)
+    );
+    assert_eq!(tracer.stop(&host), Ok(()));
+    assert!(!tracer.enabled());
+    assert_eq!(tracer.stop(&host), Err(StopError::NotTracing));
+    assert_eq!(tracer.start(&config, &host), Err(StartError::StillReading));
+    let (file, ended) = drain(&tracer);
+    assert!(file.starts_with(b"go 1.26 trace\0\0\0") && ended);
+    assert_eq!(tracer.start(&config, &host), Ok(()));
+}
+
+#[test]
+fn a_reader_that_lags_makes_the_generation_longer() {
+    let (tracer, host) = (Tracer::new(), TestHost::default());
+    tracer.start(&Config::new(1), &host).unwrap();
+    // The reader is at the first generation, as long as that is not complete.
+    assert_eq!(tracer.advance(&host), Ok(()));
+    for _ in 0..3 {
+        assert_eq!(tracer.advance(&host), Err(AdvanceError::ReaderBehind));
+    }
+    assert_eq!(tracer.stats().generations, 2);
+    assert!(!drain(&tracer).1);
+    assert_eq!(tracer.advance(&host), Ok(()));
+    assert_eq!(tracer.stats().generations, 3);
+}
+
+#[test]
+fn there_is_one_reader() {
+    let tracer = Tracer::new();
+    let reader = tracer.reader().unwrap();
+    assert!(tracer.reader().is_none());
+    assert!(tracer.reader().is_none(), "a refusal let the next one in");
+    drop(reader);
+    assert!(tracer.reader().is_some());
+}
+
+#[test]
+fn generations_move_one_at_a_time() {
+    let tracer = Tracer::new();
+    let idle = TestHost::default();
+    tracer.start(&Config::new(1), &idle).unwrap();
+    let host = TestHost::default();
+    host.in_sweep.replace(Some(Box::new(|| {
+        assert_eq!(tracer.advance(&idle), Err(AdvanceError::Busy));
+        assert_eq!(tracer.stop(&idle), Err(StopError::Busy));
+        assert_eq!(tracer.start(&Config::new(1), &idle), Err(StartError::Busy));
+    })));
+    assert_eq!(tracer.advance(&host), Ok(()));
+    assert!(
+        host.in_sweep.borrow().is_none(),
+        "the sweep was not asked for"
+    );
+}
+
+/// A symbolizer that traces itself neither deadlocks nor gets into the
+/// generation that it is asked about.
+#[test]
+fn the_symbolizer_may_emit() {
+    static PROCS: [ProcTrace; 2] = [ProcTrace::new(0), ProcTrace::new(1)];
+    let tracer = Tracer::new();
+    let idle = TestHost::default();
+    tracer.start(&Config::new(2), &idle).unwrap();
+    let (one, two) = (tracer.worker().unwrap(), tracer.worker().unwrap());
+    run_a_task(&one, &TaskTrace::new(1), &PROCS[0]);
+    let host = TestHost::default();
+    host.in_frames.replace(Some(Box::new(|| {
+        run_a_task(&two, &TaskTrace::new(2), &PROCS[1]);
+    })));
+    assert_eq!(tracer.advance(&host), Ok(()));
+    assert!(host.in_frames.borrow().is_none(), "no stack was resolved");
+    assert_eq!(tracer.stop(&idle), Ok(()));
+    assert_eq!(tracer.stats().losses.total(), 0);
+}
+
+#[test]
+fn emission_inside_an_emission_is_refused_and_counted() {
+    static PROC: ProcTrace = ProcTrace::new(0);
+    let (tracer, host) = (Tracer::new(), TestHost::default());
+    tracer.start(&Config::new(1), &host).unwrap();
+    let worker = tracer.worker().unwrap();
+    let task = TaskTrace::new(1);
+    let emit = worker.acquire(None, None).unwrap();
+    emit.proc_start(&PROC);
+    assert!(worker.acquire(Some(&PROC), Some(&task)).is_none());
+    drop(emit);
+    assert!(worker.acquire(Some(&PROC), None).is_some());
+    let losses = tracer.stats().losses;
+    assert_eq!((losses.events(), losses.count(Loss::Reentrant)), (1, 1));
+}
+
+/// Whatever the limit is, starting works or is refused, and everything comes
+/// back.
+#[test]
+fn little_memory_refuses_to_start_or_ends_the_trace_early() {
+    static PROC: ProcTrace = ProcTrace::new(0);
+    const BLOCK: usize = runtime_trace::pages::BLOCK_SIZE;
+    let (mut refused, mut early, mut whole) = (0, 0, 0);
+    for blocks in 0..12 {
+        let (tracer, host) = (Tracer::new(), TestHost::default());
+        let mut config = Config::new(1);
+        let worker = tracer.worker().unwrap();
+        config.memory_limit = blocks * BLOCK;
+        match tracer.start(&config, &host) {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error, StartError::NoMemory, "{blocks} blocks");
+                assert_eq!(drain(&tracer), (vec![], true));
+                assert_eq!(tracer.stats().mapped, BLOCK, "{blocks} blocks");
+                refused += 1;
+                continue;
+            }
+        }
+        run_a_task(&worker, &TaskTrace::new(1), &PROC);
+        let result = tracer.stop(&host);
+        let losses = tracer.stats().losses;
+        match result {
+            Ok(()) => whole += 1,
+            Err(StopError::EndedEarly) => early += 1,
+            Err(other) => panic!("{blocks} blocks: {other}"),
+        }
+        assert_eq!(
+            result.is_err(),
+            losses.count(Loss::NoMemory) > 0,
+            "{blocks}: {losses}"
+        );
+        let (file, ended) = drain(&tracer);
+        assert!(
+            ended && file.ends_with(&[52]),
+            "{blocks} blocks: no end mark"
+        );
+        // Started again, with room.
+        assert_eq!(tracer.start(&Config::new(1), &host), Ok(()));
+        run_a_task(&worker, &TaskTrace::new(2), &PROC);
+        assert_eq!(tracer.stop(&host), Ok(()));
+        assert_eq!(tracer.stats().losses.total(), 0);
+    }
+    assert!(
+        refused > 0 && early > 0 && whole > 0,
+        "{refused} {early} {whole}"
+    );
+}
+
+/// Threads come and go; IDs do not come again.
+#[test]
+fn worker_ids_are_never_reused() {
+    let tracer = Tracer::new();
+    let mut last = 0;
+    for _ in 0..1000 {
+        let (one, two) = (tracer.worker().unwrap(), tracer.worker().unwrap());
+        assert!(last < one.id() && one.id() < two.id());
+        last = two.id();
+    }
+    // Their slots do: all fit in one block.
+    assert_eq!(tracer.stats().mapped, runtime_trace::pages::BLOCK_SIZE);
+}
