@@ -23,7 +23,7 @@ use core::ptr::{self, NonNull};
 
 use trace_format::{BatchHeader, EventKind, limits, varint};
 
-use crate::pages::{BLOCK_SIZE, BlockHeader, Kind, NoMemory, Pages};
+use crate::pages::{BLOCK_SIZE, BlockHeader, Env, Kind, NoMemory, Pages};
 use crate::sync::{Ordering, UnsafeCell};
 
 /// Bytes of trace that a batch holds, its header on the wire included.
@@ -69,13 +69,8 @@ unsafe impl Send for Batch {}
 
 impl Batch {
     /// Maps a new, empty batch.
-    pub(crate) fn map(pages: &Pages, beyond_limit: bool) -> Result<Self, NoMemory> {
-        let block = if beyond_limit {
-            pages.map_beyond_limit()?
-        } else {
-            pages.map()?
-        };
-        let block = block.cast::<Block>();
+    pub(crate) fn map(env: &Env<'_>) -> Result<Self, NoMemory> {
+        let block = env.map()?.cast::<Block>();
         // SAFETY: the mapping is ours, as large as a `Block`, page-aligned, and
         // zeroed, which is a value of every field but the header.
         unsafe {
@@ -255,6 +250,7 @@ impl List {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::lock::Held;
 
     const HEADER: BatchHeader = BatchHeader {
         generation: 3,
@@ -264,7 +260,7 @@ mod tests {
 
     fn with_batch(test: impl FnOnce(&mut Batch)) {
         let pages = Pages::new(usize::MAX);
-        let mut batch = Batch::map(&pages, false).unwrap();
+        let mut batch = Batch::map(&Env::new(&pages, &Held::new())).unwrap();
         batch.begin(&HEADER);
         test(&mut batch);
         batch.unmap(&pages);
@@ -309,7 +305,7 @@ mod tests {
         let pages = Pages::new(usize::MAX);
         let mut list = List::new();
         for thread in 0..3 {
-            let mut batch = Batch::map(&pages, false).unwrap();
+            let mut batch = Batch::map(&Env::new(&pages, &Held::new())).unwrap();
             batch.begin(&BatchHeader { thread, ..HEADER });
             list.push_back(batch);
         }

@@ -61,8 +61,7 @@ use crate::batch::Batch;
 use crate::clock;
 use crate::lock::Held;
 use crate::loss::{Loss, Text};
-use crate::pages::NoMemory;
-use crate::queue::Out;
+use crate::pages::{Env, NoMemory};
 use crate::shared::Shared;
 use crate::stacks::{Pcs, Symbolizer};
 use crate::status::{ProcTrace, TaskTrace};
@@ -272,7 +271,7 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.losses.reset();
     shared.pages.set_limit(config.memory_limit);
 
-    if let Err(NoMemory) = open_generation(shared, epoch, &held) {
+    if let Err(NoMemory) = open_generation(shared, epoch, &env) {
         shared.queue.close(epoch, &env);
         // SAFETY: the epoch was never in force, so nobody uses its tables.
         unsafe { shared.tables(epoch).reset(&env) };
@@ -293,12 +292,12 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
         return Err(AdvanceError::ReaderBehind); // Invariant 2.
     }
     let mut last = shared.has_ended_early(epoch);
-    let sweep = Sweep::new(shared, epoch, &held);
+    let sweep = Sweep::new(shared, epoch, env);
     if !last {
         host.sweep(&sweep);
         host.checkpoint();
-        if let Err(NoMemory) = open_generation(shared, epoch + 1, &held) {
-            abandon(shared, epoch + 1, &held);
+        if let Err(NoMemory) = open_generation(shared, epoch + 1, &env) {
+            abandon(shared, epoch + 1, &env);
             sweep.flush();
             return Err(AdvanceError::NoMemory);
         }
@@ -311,7 +310,7 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
         }
     }
     shared.threads.settle(epoch, |batch| {
-        shared.out(epoch, &held).push_full(batch);
+        shared.out(epoch, &env).push_full(batch);
     });
     // From here on nobody writes into `epoch`, so this is the last word.
     last |= shared.has_ended_early(epoch);
@@ -331,7 +330,8 @@ pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
     let moving = Moving::claim(shared).ok_or(StopError::Busy)?;
     let epoch = moving.current().ok_or(StopError::NotTracing)?;
     let held = Held::new();
-    let sweep = Sweep::new(shared, epoch, &held);
+    let env = shared.env(&held);
+    let sweep = Sweep::new(shared, epoch, env);
     if !shared.has_ended_early(epoch) {
         host.sweep(&sweep);
         host.checkpoint();
@@ -340,7 +340,7 @@ pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
         shared.epoch.store(0, Ordering::Relaxed);
     }
     shared.threads.settle(epoch, |batch| {
-        shared.out(epoch, &held).push_full(batch);
+        shared.out(epoch, &env).push_full(batch);
     });
     let early = shared.has_ended_early(epoch);
     let finished = finish(shared, &sweep, host, true);
@@ -371,8 +371,8 @@ pub(crate) fn advance_due(shared: &Shared) -> bool {
 
 /// Makes what a generation needs before anybody writes into it: its tables'
 /// reasons, and its sync batch.
-fn open_generation(shared: &Shared, epoch: u64, held: &Held) -> Result<(), NoMemory> {
-    let out = shared.out(epoch, held);
+fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoMemory> {
+    let out = shared.out(epoch, env);
     shared.tables(epoch).open(&out)?;
 
     let now = clock::snapshot();
@@ -398,11 +398,10 @@ fn open_generation(shared: &Shared, epoch: u64, held: &Held) -> Result<(), NoMem
 }
 
 /// Takes back [`open_generation`], and whatever was written into the epoch.
-fn abandon(shared: &Shared, epoch: u64, held: &Held) {
-    let env = shared.env(held);
-    shared.queue.discard(epoch, &env);
+fn abandon(shared: &Shared, epoch: u64, env: &Env<'_>) {
+    shared.queue.discard(epoch, env);
     // SAFETY: the epoch is not in force, and either never was or was settled.
-    unsafe { shared.tables(epoch).reset(&env) };
+    unsafe { shared.tables(epoch).reset(env) };
 }
 
 /// Lets workers write into `epoch`.
@@ -428,10 +427,7 @@ fn finish(shared: &Shared, sweep: &Sweep<'_>, host: &dyn Host, last: bool) -> Re
     let epoch = sweep.epoch;
     let held = Held::new();
     let env = shared.env(&held);
-    let out = Out {
-        beyond_limit: true,
-        ..shared.out(epoch, &held)
-    };
+    let out = shared.out(epoch, &env.unlimited());
     let tables = shared.tables(epoch);
     if last {
         sweep.note_losses();
@@ -460,10 +456,11 @@ fn close(shared: &Shared, epoch: u64) {
     if last > epoch {
         // The next generation had begun, to no avail: no file shows it.
         let held = Held::new();
+        let env = shared.env(&held);
         shared
             .threads
             .settle(last, |batch| batch.unmap(&shared.pages));
-        abandon(shared, last, &held);
+        abandon(shared, last, &env);
     }
 }
 
@@ -486,17 +483,17 @@ pub enum SweptState {
 pub struct Sweep<'a> {
     shared: &'a Shared,
     epoch: u64,
-    held: &'a Held,
+    env: Env<'a>,
     latest: Cell<u64>,
     batch: RefCell<Option<Batch>>,
 }
 
 impl<'a> Sweep<'a> {
-    fn new(shared: &'a Shared, epoch: u64, held: &'a Held) -> Self {
+    fn new(shared: &'a Shared, epoch: u64, env: Env<'a>) -> Self {
         Self {
             shared,
             epoch,
-            held,
+            env,
             latest: Cell::new(0),
             batch: RefCell::new(None),
         }
@@ -516,8 +513,7 @@ impl<'a> Sweep<'a> {
         };
         let mut pcs = Pcs::logical();
         stack(&mut pcs);
-        let env = self.shared.env(self.held);
-        let stack = self.shared.tables(self.epoch).stacks.put(&pcs, &env);
+        let stack = self.shared.tables(self.epoch).stacks.put(&pcs, &self.env);
         let stack = stack.unwrap_or_else(|_| {
             self.shared.losses.add(Loss::Stack);
             crate::map::Id::EMPTY
@@ -540,7 +536,7 @@ impl<'a> Sweep<'a> {
     /// Writes a status. A task without one can have no event in this
     /// generation, so the trace ends where it cannot be written.
     fn status(&self, kind: EventKind, args: &[u64]) {
-        if self.write(NO_THREAD, kind, args, false).is_err() {
+        if self.write(NO_THREAD, kind, args, self.env).is_err() {
             self.shared.losses.add(Loss::NoMemory);
             self.shared.end_early(self.epoch);
         }
@@ -551,15 +547,14 @@ impl<'a> Sweep<'a> {
         thread: u64,
         kind: EventKind,
         args: &[u64],
-        beyond_limit: bool,
+        env: Env<'a>,
     ) -> Result<(), NoMemory> {
         let stream = Stream {
             shared: self.shared,
-            held: self.held,
+            env,
             epoch: self.epoch,
             thread,
             latest: &self.latest,
-            beyond_limit,
         };
         stream.write(&mut self.batch.borrow_mut(), kind, args)?;
         // Relaxed: a figure.
@@ -570,7 +565,7 @@ impl<'a> Sweep<'a> {
     /// Queues what was written.
     fn flush(&self) {
         if let Some(batch) = self.batch.borrow_mut().take() {
-            self.shared.out(self.epoch, self.held).push_full(batch);
+            self.shared.out(self.epoch, &self.env).push_full(batch);
         }
     }
 
@@ -582,10 +577,8 @@ impl<'a> Sweep<'a> {
             return;
         };
         self.flush();
-        let out = Out {
-            beyond_limit: true,
-            ..self.shared.out(self.epoch, self.held)
-        };
+        let env = self.env.unlimited();
+        let out = self.shared.out(self.epoch, &env);
         let tables = self.shared.tables(self.epoch);
         let text = Text::<256>::of(&losses);
         let (Ok(category), Ok(message)) = (
@@ -608,7 +601,7 @@ impl<'a> Sweep<'a> {
         ] {
             // All fit into the batch that the first one begins, so this either
             // happens at once or not at all.
-            if self.write(thread, kind, args, true).is_err() {
+            if self.write(thread, kind, args, env).is_err() {
                 return;
             }
         }

@@ -351,12 +351,7 @@ mod tests {
         test(&map, &pages);
         let held = Held::new();
         // SAFETY: the test is over.
-        unsafe {
-            map.reset(&Env {
-                pages: &pages,
-                held: &held,
-            })
-        };
+        unsafe { map.reset(&Env::new(&pages, &held)) };
         assert_eq!(pages.mapped(), 0, "pages left behind");
     }
 
@@ -365,7 +360,7 @@ mod tests {
     fn ids_are_stable_and_start_over_after_reset() {
         with_map(|map, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             for _ in 0..3 {
                 let keys = ["a", "b", "aa", "ab", "ba", "bb"];
                 for added in [true, false] {
@@ -388,7 +383,7 @@ mod tests {
                 for thread in 0..3 {
                     scope.spawn(move || {
                         let held = Held::new();
-                        let env = Env { pages, held: &held };
+                        let env = Env::new(pages, &held);
                         let keys =
                             ["a", "b", "aa", "ab", "ba", "bb"].map(|k| format!("{k}{thread}"));
                         let ids = keys.each_ref().map(|key| {
@@ -414,7 +409,7 @@ mod tests {
                     .map(|thread| {
                         scope.spawn(move || {
                             let held = Held::new();
-                            let env = Env { pages, held: &held };
+                            let env = Env::new(pages, &held);
                             let mut row = std::vec![(Id::EMPTY, false); KEYS];
                             for step in 0..KEYS {
                                 // Each thread in an order of its own (KEYS and 7 are coprime).
@@ -445,7 +440,7 @@ mod tests {
     fn equal_hashes_make_a_list() {
         with_map(|map, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             for added in [true, false] {
                 for key in 1..=1000u64 {
                     let found = map.put_hashed(&key.to_le_bytes(), u64::MAX, &env);
@@ -463,7 +458,7 @@ mod tests {
     fn the_walk_fits_its_bound() {
         with_map(|map, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             let mut count = 0u64;
             let mut put = |hash: u64| {
                 count += 1;
@@ -488,7 +483,7 @@ mod tests {
     fn agrees_with_a_hash_map() {
         with_map(|map, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             let mut oracle = hashbrown::HashMap::<Vec<u8>, Id>::new();
             let mut state = 1u64;
             for _ in 0..20_000 {
@@ -525,7 +520,7 @@ mod tests {
     fn stolen_ids_are_never_given_to_keys() {
         with_map(|map, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             assert_eq!(map.put(b"a", &env), Ok((Id(1), true)));
             assert_eq!(map.steal_id(), Id(2));
             assert_eq!(map.put(b"b", &env), Ok((Id(3), true)));
@@ -536,10 +531,7 @@ mod tests {
     fn no_room_leaves_the_map_as_it_was() {
         let pages = Pages::new(BLOCK_SIZE);
         let held = Held::new();
-        let env = Env {
-            pages: &pages,
-            held: &held,
-        };
+        let env = Env::new(&pages, &held);
         let map = TraceMap::new(Rank::StackRegion);
         let long = std::vec![1; MAX_KEY + 1];
         assert_eq!(map.put(&long, &env), Err(AllocError::TooLarge));

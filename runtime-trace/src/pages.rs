@@ -12,6 +12,7 @@
 
 use core::ptr::NonNull;
 
+use crate::lock::Held;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_unless_loom};
 use crate::sys;
 
@@ -122,16 +123,6 @@ impl Pages {
         self.mapped.load(Ordering::Relaxed)
     }
 
-    /// Maps a block of zeroed bytes within the limit.
-    pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
-        self.map_within(self.limit.load(Ordering::Relaxed)) // Relaxed: as in `set_limit`.
-    }
-
-    /// Maps a block whatever the limit says: for what finishes a generation.
-    pub(crate) fn map_beyond_limit(&self) -> Result<NonNull<u8>, NoMemory> {
-        self.map_within(usize::MAX)
-    }
-
     fn map_within(&self, limit: usize) -> Result<NonNull<u8>, NoMemory> {
         // Relaxed: the sum is only compared with the limit; it orders nothing.
         let before = self.mapped.fetch_add(BLOCK_SIZE, Ordering::Relaxed);
@@ -163,10 +154,45 @@ impl Pages {
 /// which locks the calling thread holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Env<'a> {
-    /// Where blocks come from.
-    pub pages: &'a Pages,
-    /// The ranks that this thread holds.
-    pub held: &'a crate::lock::Held,
+    pub(crate) pages: &'a Pages,
+    pub(crate) held: &'a Held,
+    /// Whether the limit is lifted.
+    unlimited: bool,
+}
+
+impl<'a> Env<'a> {
+    /// Blocks from `pages`, for the thread that holds the ranks in `held`.
+    pub const fn new(pages: &'a Pages, held: &'a Held) -> Self {
+        Self {
+            pages,
+            held,
+            unlimited: false,
+        }
+    }
+
+    /// The same without the limit: for what finishes a generation, whose size
+    /// is bounded by what was recorded within the limit.
+    pub(crate) const fn unlimited(self) -> Self {
+        Self {
+            unlimited: true,
+            ..self
+        }
+    }
+
+    /// Whether the limit is lifted.
+    pub(crate) const fn is_unlimited(&self) -> bool {
+        self.unlimited
+    }
+
+    /// Maps a block of zeroed bytes.
+    pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
+        self.pages.map_within(if self.unlimited {
+            usize::MAX
+        } else {
+            // Relaxed: as in `set_limit`.
+            self.pages.limit.load(Ordering::Relaxed)
+        })
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -176,11 +202,13 @@ mod tests {
     #[test]
     fn the_limit_holds_and_is_given_back() {
         let pages = Pages::new(2 * BLOCK_SIZE);
-        let one = pages.map().unwrap();
-        let two = pages.map().unwrap();
-        assert_eq!(pages.map(), Err(NoMemory));
+        let held = Held::new();
+        let env = Env::new(&pages, &held);
+        let one = env.map().unwrap();
+        let two = env.map().unwrap();
+        assert_eq!(env.map(), Err(NoMemory));
         assert_eq!(pages.mapped(), 2 * BLOCK_SIZE);
-        let three = pages.map_beyond_limit().unwrap();
+        let three = env.unlimited().map().unwrap();
         for block in [one, two, three] {
             // SAFETY: each block is given back once and never read again.
             unsafe { pages.unmap(block) };

@@ -50,8 +50,6 @@ pub(crate) struct Out<'a> {
     pub(crate) epoch: u64,
     /// The generation, as numbered in the file.
     pub(crate) generation: u64,
-    /// Whether the memory limit is lifted, to finish what was begun.
-    pub(crate) beyond_limit: bool,
 }
 
 impl Out<'_> {
@@ -60,7 +58,7 @@ impl Out<'_> {
         let recycled = self.queue.state.lock(self.env.held).empty.pop_front();
         match recycled {
             Some(batch) => Ok(batch),
-            None => Batch::map(self.env.pages, self.beyond_limit),
+            None => Batch::map(&self.env),
         }
     }
 
@@ -289,10 +287,7 @@ mod tests {
 
     impl Fixture {
         fn env(&self) -> Env<'_> {
-            Env {
-                pages: &self.pages,
-                held: &self.held,
-            }
+            Env::new(&self.pages, &self.held)
         }
 
         fn push(&self, epoch: u64, thread: u64) {
@@ -301,7 +296,6 @@ mod tests {
                 env: self.env(),
                 epoch,
                 generation: epoch,
-                beyond_limit: false,
             };
             let mut batch = out.take_empty().unwrap();
             batch.begin(&BatchHeader {

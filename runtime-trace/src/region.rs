@@ -285,7 +285,7 @@ impl Drop for Region {
 
 /// Maps a block and writes its header.
 fn new_block(env: &Env<'_>) -> Result<NonNull<Block>, NoMemory> {
-    let block = env.pages.map()?.cast::<Block>();
+    let block = env.map()?.cast::<Block>();
     // SAFETY: the mapping is ours alone, large enough and page-aligned.
     unsafe {
         block.write(Block {
@@ -325,7 +325,7 @@ mod tests {
     fn sizes_and_alignment() {
         with_region(usize::MAX, |region, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             for size in [0, 1, 7, 8, 9, 1000, MAX_ALLOC - 1, MAX_ALLOC] {
                 let at = region.alloc(size, &env).unwrap();
                 assert_eq!(at.as_ptr().addr() % ALIGN, 0, "{size}");
@@ -342,7 +342,7 @@ mod tests {
     fn full_blocks_are_kept_and_all_are_given_back() {
         with_region(usize::MAX, |region, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             for _ in 0..3 {
                 let kept: Vec<_> = (0..5u8)
                     .map(|fill| {
@@ -371,7 +371,7 @@ mod tests {
     fn out_of_memory_is_an_error_and_not_the_end() {
         with_region(BLOCK_SIZE, |region, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             region.alloc(MAX_ALLOC, &env).unwrap();
             assert_eq!(region.alloc(8, &env), Err(AllocError::NoMemory));
             pages.set_limit(2 * BLOCK_SIZE);
@@ -383,7 +383,7 @@ mod tests {
     fn allocation_during_release_is_noticed() {
         with_region(usize::MAX, |region, pages| {
             let held = Held::new();
-            let env = Env { pages, held: &held };
+            let env = Env::new(pages, &held);
             region.dropping.store(true, Ordering::Relaxed);
             assert_eq!(region.alloc(8, &env), Err(AllocError::Dropping));
         });
@@ -398,7 +398,7 @@ mod tests {
                     .map(|_| {
                         scope.spawn(|| {
                             let held = Held::new();
-                            let env = Env { pages, held: &held };
+                            let env = Env::new(pages, &held);
                             (0..500)
                                 .map(|_| region.alloc(SIZE, &env).unwrap().as_ptr().addr())
                                 .collect::<Vec<_>>()

@@ -163,22 +163,18 @@ impl Shared {
     }
 
     pub(crate) fn env<'a>(&'a self, held: &'a Held) -> Env<'a> {
-        Env {
-            pages: &self.pages,
-            held,
-        }
+        Env::new(&self.pages, held)
     }
 
     /// What writing into `epoch` needs.
-    pub(crate) fn out<'a>(&'a self, epoch: u64, held: &'a Held) -> Out<'a> {
+    pub(crate) fn out<'a>(&'a self, epoch: u64, env: &Env<'a>) -> Out<'a> {
         // Relaxed: written before the epoch that the caller has acquired.
         let first = self.first_epoch.load(Ordering::Relaxed);
         Out {
             queue: &self.queue,
-            env: self.env(held),
+            env: *env,
             epoch,
             generation: epoch - first + 1,
-            beyond_limit: false,
         }
     }
 

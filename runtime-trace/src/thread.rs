@@ -53,9 +53,9 @@ use trace_format::{BatchHeader, EventKind};
 
 use crate::batch::{Batch, timed_size};
 use crate::clock;
-use crate::lock::{Held, Rank};
+use crate::lock::Rank;
 use crate::pages::{Env, NoMemory};
-use crate::queue::{Out, parity};
+use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
@@ -310,13 +310,11 @@ impl Slot {
 /// The stream of events of one thread, or of none, in one epoch.
 pub(crate) struct Stream<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) held: &'a Held,
+    pub(crate) env: Env<'a>,
     pub(crate) epoch: u64,
     pub(crate) thread: u64,
     /// Time of the latest event (Invariant 5).
     pub(crate) latest: &'a Cell<u64>,
-    /// Whether the memory limit is lifted, to finish what was begun.
-    pub(crate) beyond_limit: bool,
 }
 
 impl Stream<'_> {
@@ -346,14 +344,12 @@ impl Stream<'_> {
         current: &'b mut Option<Batch>,
         time: u64,
     ) -> Result<&'b mut Batch, NoMemory> {
-        // What follows an event that was lost must be lost as well.
-        if self.shared.has_ended_early(self.epoch) {
+        // What follows an event that was lost must be lost as well, but for
+        // what the tracer itself says in the end.
+        if self.shared.has_ended_early(self.epoch) && !self.env.is_unlimited() {
             return Err(NoMemory);
         }
-        let out = Out {
-            beyond_limit: self.beyond_limit,
-            ..self.shared.out(self.epoch, self.held)
-        };
+        let out = self.shared.out(self.epoch, &self.env);
         if let Some(full) = current.take() {
             out.push_full(full);
         }

@@ -378,7 +378,7 @@ impl Drop for Worker<'_> {
                     emit.proc.set(None);
                 }
             }
-            let out = self.shared.out(emit.epoch, &self.held);
+            let out = self.shared.out(emit.epoch, &self.shared.env(&self.held));
             // SAFETY: this is the slot's thread, within `emit`, and no other
             // use of the buffer is in progress.
             let left = unsafe { self.slot.with_buffer(emit.epoch, Option::take) };
@@ -444,7 +444,7 @@ impl Emit<'_, '_> {
     /// than 1,024 bytes are cut. `None` without memory for it.
     pub fn string(&self, text: &str) -> Option<StringId<'_>> {
         let shared = self.worker.shared;
-        let out = shared.out(self.epoch, &self.worker.held);
+        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
         let id = shared.tables(self.epoch).strings.put(text, &out).ok()?;
         Some(StringId(id, core::marker::PhantomData))
     }
@@ -453,7 +453,7 @@ impl Emit<'_, '_> {
     /// written out and not kept.
     pub fn unique_string(&self, text: &str) -> Option<StringId<'_>> {
         let shared = self.worker.shared;
-        let out = shared.out(self.epoch, &self.worker.held);
+        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
         let id = shared.tables(self.epoch).strings.emit(text, &out).ok()?;
         Some(StringId(id, core::marker::PhantomData))
     }
@@ -820,11 +820,10 @@ impl<'e, 't> Emit<'e, 't> {
         let worker = self.worker;
         let stream = Stream {
             shared: worker.shared,
-            held: &worker.held,
+            env: worker.shared.env(&worker.held),
             epoch: self.epoch,
             thread: worker.slot.id(),
             latest: &worker.latest,
-            beyond_limit: false,
         };
         // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
         // `enter`, which returned this epoch, and `leave`; and writing an event

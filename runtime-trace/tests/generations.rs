@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 
 use runtime_trace::{
-    AdvanceError, Chunk, Config, Frame, Host, Loss, Pcs, ProcTrace, StartError, StopError, Sweep,
-    Symbolizer, TaskTrace, Tracer, Version, Worker,
+    AdvanceError, Chunk, Config, Frame, Host, Loss, Pcs, ProcTrace, StackId, StartError, StopError,
+    Sweep, Symbolizer, TaskTrace, Tracer, Version, Worker,
 };
 
 /// A host without tasks, which may misbehave when it is called.
@@ -22,9 +22,11 @@ impl Symbolizer for TestHost<'_> {
         if let Some(act) = self.in_frames.take() {
             act();
         }
+        // A long name of its own for each counter but the first.
+        let name = format!("f{pc}").repeat(if pc == 1 { 1 } else { 200 });
         visit(Frame {
             pc,
-            function: "f",
+            function: &name,
             file: "f.weft",
             line: 1,
         });
@@ -227,6 +229,36 @@ fn little_memory_refuses_to_start_or_ends_the_trace_early() {
         refused > 0 && early > 0 && whole > 0,
         "{refused} {early} {whole}"
     );
+}
+
+/// The names of a generation that ends for want of memory take more of it; they
+/// are written all the same, or the whole generation would be lost.
+#[test]
+fn a_trace_that_ends_early_is_whole() {
+    static PROC: ProcTrace = ProcTrace::new(0);
+    let (tracer, host) = (Tracer::new(), TestHost::default());
+    let worker = tracer.worker().unwrap();
+    let mut config = Config::new(1);
+    config.memory_limit = 40 * runtime_trace::pages::BLOCK_SIZE;
+    tracer.start(&config, &host).unwrap();
+    worker.acquire(None, None).unwrap().proc_start(&PROC);
+    let mut created = 0;
+    while let Some(emit) = worker.acquire(Some(&PROC), None) {
+        created += 1;
+        let mut pcs = Pcs::logical();
+        pcs.push(1 + created);
+        let task = TaskTrace::new(created as u64);
+        emit.task_create(&task, emit.stack(&pcs), StackId::NONE);
+    }
+    assert!(tracer.advance_due(), "the end is not noticed");
+    assert_eq!(tracer.advance(&host), Err(AdvanceError::EndedEarly));
+    let losses = tracer.stats().losses;
+    assert_eq!(losses.count(Loss::NoMemory), 1, "{losses}");
+    let (file, ended) = drain(&tracer);
+    assert!(ended && file.ends_with(&[52]));
+    assert!(file.len() > created * 20, "names are missing");
+    // Only the worker's slot is left.
+    assert_eq!(tracer.stats().mapped, runtime_trace::pages::BLOCK_SIZE);
 }
 
 /// Threads come and go; IDs do not come again.

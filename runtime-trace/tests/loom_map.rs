@@ -27,19 +27,13 @@ fn table() -> Arc<Table> {
 impl Table {
     fn put(&self, key: &[u8]) -> (Id, bool) {
         let held = Held::new();
-        let env = Env {
-            pages: &self.pages,
-            held: &held,
-        };
+        let env = Env::new(&self.pages, &held);
         self.map.put(key, &env).expect("no limit is set")
     }
 
     fn put_with_hash(&self, key: &[u8], hash: u64) -> (Id, bool) {
         let held = Held::new();
-        let env = Env {
-            pages: &self.pages,
-            held: &held,
-        };
+        let env = Env::new(&self.pages, &held);
         self.map
             .put_with_hash(key, hash, &env)
             .expect("no limit is set")
@@ -168,10 +162,7 @@ fn reset_after_quiescence() {
         |table, one, two| {
             assert!(one && two);
             let held = Held::new();
-            let env = Env {
-                pages: &table.pages,
-                held: &held,
-            };
+            let env = Env::new(&table.pages, &held);
             // SAFETY: the other thread has been joined.
             unsafe { table.map.reset(&env) };
             assert_eq!(table.pages.mapped(), 0);

@@ -33,10 +33,7 @@ impl Memory {
     /// an access is not ordered. Returns the address.
     fn alloc(&self, size: usize, value: usize) -> usize {
         let held = Held::new();
-        let env = Env {
-            pages: &self.pages,
-            held: &held,
-        };
+        let env = Env::new(&self.pages, &held);
         let at = self.region.alloc(size, &env).expect("no limit is set");
         assert_eq!(at.as_ptr().addr() % 8, 0);
         let cell = at.cast::<UnsafeCell<usize>>();
@@ -56,10 +53,7 @@ impl Memory {
 
     fn release(&self) {
         let held = Held::new();
-        let env = Env {
-            pages: &self.pages,
-            held: &held,
-        };
+        let env = Env::new(&self.pages, &held);
         // SAFETY: the threads have been joined and the cells are not used any more.
         unsafe { self.region.release(&env) };
         assert_eq!(self.pages.mapped(), 0, "pages left behind");
@@ -156,10 +150,7 @@ fn too_large_is_refused() {
     loom::model(|| {
         let memory = memory();
         let held = Held::new();
-        let env = Env {
-            pages: &memory.pages,
-            held: &held,
-        };
+        let env = Env::new(&memory.pages, &held);
         let refused = memory.region.alloc(MAX_ALLOC + 1, &env);
         assert_eq!(refused, Err(AllocError::TooLarge));
     });
