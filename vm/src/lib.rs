@@ -71,6 +71,9 @@ pub use trace::StartError;
 
 /// Runs a program to its end. What it prints goes to `out`.
 ///
+/// The program is one that [`weft::compile`] has made; one that breaks the
+/// promises of [`Program`] may end as [`End::Panicked`].
+///
 /// # Errors
 /// If it cannot be started. What goes wrong in the program itself, or with its
 /// output or trace, is part of the outcome.

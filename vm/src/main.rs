@@ -55,7 +55,7 @@ struct Run {
     /// How long a generation of the trace lasts, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     trace_period: u64,
-    /// What the program gets from `args()`
+    /// What the program gets from `args()`; from here on nothing is an option of ours
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU32;
 
 use crate::code::Code;
 use crate::copy::Copier;
+use crate::gauge::Gauge;
 use crate::handle::Handle;
 use crate::heap::Heap;
 use crate::state::Owned;
@@ -80,27 +81,28 @@ pub(crate) struct Stack<'a> {
 
 impl Task {
     /// A new task, in the state New, about to call a function with copies of
-    /// `arguments`, which are values of `heap`.
+    /// `arguments`, which are values of the heap beside them. `gauge` counts
+    /// its memory.
     pub(crate) fn new(
         id: u64,
         code: &Code,
         function: u32,
-        heap: &Heap,
-        arguments: &[Value],
+        (heap, arguments): (&Heap, &[Value]),
+        gauge: &Gauge,
     ) -> Arc<Task> {
+        let registers = usize::from(code.function(function).registers);
         let mut body = Body::default();
-        body.stack
-            .reserve_exact(usize::from(code.function(function).registers));
+        body.stack.reserve_exact(registers);
         let mut copier = Copier::new(heap, &mut body.heap);
         body.stack
             .extend(arguments.iter().map(|&argument| copier.copy(argument)));
-        body.stack
-            .resize(usize::from(code.function(function).registers), Value::NIL);
+        body.stack.resize(registers, Value::NIL);
         body.frames.push(Frame {
             function,
             pc: 0,
             base: 0,
         });
+        gauge.count(&mut body);
         Arc::new(Task {
             id,
             slot: AtomicU32::new(u32::MAX),

@@ -59,7 +59,13 @@ impl<'a, 's> Worker<'a, 's> {
         let code = self.shared.env.code;
         let id = self.shared.tasks.new_id();
         debug_assert_eq!(id, MAIN, "main is the first task");
-        let task = Task::new(id, code, code.main, &Heap::default(), &[]);
+        let task = Task::new(
+            id,
+            code,
+            code.main,
+            (&Heap::default(), &[]),
+            &self.shared.heap,
+        );
         self.shared.tasks.add(&task);
         self.pen.create(proc, None, &task, code.entry_pc(code.main));
         self.ready(proc, task);
@@ -173,8 +179,8 @@ impl<'a, 's> Worker<'a, 's> {
                 self.end_region(proc, task, &mut owner);
                 self.next(owner)
             }
-            // The interpreter does all others itself.
-            _ => self.next(owner),
+            // A panic here is caught, and ends the program as a fault of ours.
+            other => unreachable!("the interpreter does {other:?} itself"),
         }
     }
 
@@ -237,7 +243,13 @@ impl<'a, 's> Worker<'a, 's> {
         let first =
             body.frames.last().map_or(0, |frame| frame.base as usize) + usize::from(base.0) + 1;
         let arguments = &body.stack[first..first + usize::from(argc)];
-        let new = Task::new(id, env.code, function, &body.heap, arguments);
+        let new = Task::new(
+            id,
+            env.code,
+            function,
+            (&body.heap, arguments),
+            &self.shared.heap,
+        );
         self.shared.tasks.add(&new);
         self.pen.create(
             proc,
