@@ -4,7 +4,10 @@
 //! A trace knows a place as a program counter that stands for one function,
 //! file and line. Ours is the function's number plus one in the upper half and,
 //! in the lower, the first instruction that comes from the same line, so that
-//! all instructions of a line share one stack in the trace.
+//! all instructions of a line share one stack in the trace. What a task does
+//! when it blocks or wakes another ([`Operation`]) is a frame of its own above
+//! that, as if it were a function called there, so that profiles tell waiting
+//! in `recv` from waiting in `join`; its PC is its number alone.
 
 use std::sync::Arc;
 
@@ -99,14 +102,89 @@ impl Code {
         (function as usize + 1) << 32 | ENTRY
     }
 
-    /// The function and line of a PC from the two functions above.
-    pub(crate) fn resolve(&self, pc: usize) -> Option<(&Function, u32)> {
-        let function = self.functions.get((pc >> 32).checked_sub(1)?)?;
+    /// What the instruction at `pc` does to tasks, if it is more than running.
+    pub(crate) fn operation(&self, function: u32, pc: u32) -> Option<Operation> {
+        Operation::of(self.function(function).code.get(pc as usize)?)
+    }
+
+    /// The place that a PC from the functions above and below names.
+    pub(crate) fn resolve(&self, pc: usize) -> Option<Place<'_>> {
+        let Some(function) = (pc >> 32).checked_sub(1) else {
+            let operation = Operation::ALL.get(pc.checked_sub(1)?)?;
+            return Some(Place {
+                function: operation.name(),
+                file: "(built in)",
+                line: 1,
+            });
+        };
+        let function = self.functions.get(function)?;
         let position = match pc & ENTRY {
             ENTRY => function.position,
             pc => function.lines.position(pc),
         };
-        Some((function, position.line))
+        Some(Place {
+            function: &function.name,
+            file: &self.file,
+            line: position.line,
+        })
+    }
+}
+
+/// What a PC in a trace stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place<'c> {
+    pub(crate) function: &'c str,
+    pub(crate) file: &'c str,
+    pub(crate) line: u32,
+}
+
+/// What a task does that concerns other tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Send,
+    Recv,
+    Join,
+    Sleep,
+    Yield,
+    Close,
+}
+
+impl Operation {
+    const ALL: [Operation; 6] = [
+        Operation::Send,
+        Operation::Recv,
+        Operation::Join,
+        Operation::Sleep,
+        Operation::Yield,
+        Operation::Close,
+    ];
+
+    fn of(instr: &Instr) -> Option<Operation> {
+        Some(match instr {
+            Instr::Send { .. } => Operation::Send,
+            Instr::Recv { .. } | Instr::ForNext { .. } => Operation::Recv,
+            Instr::Join { .. } => Operation::Join,
+            Instr::Sleep { .. } => Operation::Sleep,
+            Instr::Yield { .. } => Operation::Yield,
+            Instr::Close { .. } => Operation::Close,
+            _ => return None,
+        })
+    }
+
+    /// The PC by which a trace names it.
+    pub(crate) fn trace_pc(self) -> usize {
+        1 + self as usize
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Operation::Send => "send",
+            Operation::Recv => "recv",
+            Operation::Join => "join",
+            Operation::Sleep => "sleep",
+            Operation::Yield => "yield",
+            Operation::Close => "close",
+        }
     }
 }
 

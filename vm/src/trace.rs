@@ -69,12 +69,19 @@ impl Tracing {
     }
 }
 
-/// Writes a stack down, innermost call first. Of one too deep for a trace, the
-/// root stays.
+/// Writes a stack down, innermost call first, below what the task is doing there.
+/// Of one too deep for a trace, the root stays.
 fn push_stack(pcs: &mut Pcs, stack: Stack<'_>) {
     const MOST: usize = 128;
     let mut calls = stack.calls();
-    for (function, pc) in calls.by_ref().take(MOST - 1) {
+    let operation = calls
+        .clone()
+        .next()
+        .and_then(|(function, pc)| stack.code.operation(function, pc));
+    if let Some(operation) = operation {
+        pcs.push(operation.trace_pc());
+    }
+    for (function, pc) in calls.by_ref().take(MOST - 2) {
         pcs.push(stack.code.trace_pc(function, pc));
     }
     if let Some((function, pc)) = calls.last() {

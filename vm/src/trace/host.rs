@@ -36,12 +36,12 @@ impl Host for SchedulerHost<'_, '_> {
 impl Symbolizer for SchedulerHost<'_, '_> {
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
         let code = self.0.env.code;
-        if let Some((function, line)) = code.resolve(pc) {
+        if let Some(place) = code.resolve(pc) {
             visit(Frame {
                 pc,
-                function: &function.name,
-                file: &code.file,
-                line,
+                function: place.function,
+                file: place.file,
+                line: place.line,
             });
         }
     }
