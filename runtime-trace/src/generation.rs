@@ -118,6 +118,13 @@ pub trait Host: Symbolizer {
     /// still during its visit: it does not change its state, and nobody is
     /// between changing its state and emitting the event that says so.
     ///
+    /// That goes for tasks in system calls as well: a worker that comes back
+    /// from one holds its task before it emits anything. And a proc whose task
+    /// is in a system call is stolen first ([`Emit::proc_steal`]), or its worker
+    /// passes the checkpoint.
+    ///
+    /// [`Emit::proc_steal`]: crate::Emit::proc_steal
+    ///
     /// Tasks that are created or end meanwhile need not be visited, nor those
     /// that run.
     fn sweep(&self, sweep: &Sweep<'_>);
@@ -257,7 +264,8 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
         return Err(StartError::StillReading);
     }
     shared.first_epoch.store(epoch, Ordering::Relaxed);
-    shared.procs.store(config.procs, Ordering::Relaxed);
+    shared.most_procs.store(0, Ordering::Relaxed);
+    shared.set_procs(config.procs);
     let period = u64::try_from(config.period.as_nanos()).unwrap_or(u64::MAX);
     shared.period_ns.store(period, Ordering::Relaxed);
     shared
@@ -267,7 +275,7 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
         .events_before
         .store(shared.threads.events(), Ordering::Relaxed);
     shared.other_events.store(0, Ordering::Relaxed);
-    shared.ended_early.store(0, Ordering::Relaxed);
+    shared.ended_early.store(u64::MAX, Ordering::Relaxed);
     shared.losses.reset();
     shared.pages.set_limit(config.memory_limit);
 
@@ -587,8 +595,8 @@ impl<'a> Sweep<'a> {
         ) else {
             return; // The API still has the figures.
         };
-        // Relaxed: written by `start` and `set_procs`; a figure.
-        let proc = u64::from(self.shared.procs.load(Ordering::Relaxed));
+        // A proc that never was. Relaxed: a figure.
+        let proc = u64::from(self.shared.most_procs.load(Ordering::Relaxed));
         let thread = self.shared.threads.new_id();
         for (kind, args) in [
             (EventKind::ProcStatus, &[proc, ProcStatus::Idle as u64][..]),

@@ -89,14 +89,16 @@ pub(crate) struct Shared {
     /// its orderings.
     pub(crate) epoch: CachePadded<AtomicU64>,
 
-    /// The epoch that ended early, because an event that may not be dropped
-    /// could not be written; 0 if none.
+    /// The earliest epoch that ended early, because an event that may not be
+    /// dropped could not be written; `u64::MAX` if none did. Later ones have
+    /// nothing to stand on then.
     pub(crate) ended_early: AtomicU64,
     /// The epoch in which the next running task has something to note (the
     /// number of procs, losses); 0 if there is nothing.
     pub(crate) notes_due: AtomicU64,
-    /// How many procs there are.
+    /// How many procs there are, and the most that there were in this file.
     pub(crate) procs: AtomicU32,
+    pub(crate) most_procs: AtomicU32,
 
     /// The epoch that is the file's first generation.
     pub(crate) first_epoch: AtomicU64,
@@ -135,9 +137,10 @@ impl Shared {
         pub(crate) fn new() -> Self {
             Self {
                 epoch: CachePadded(AtomicU64::new(0)),
-                ended_early: AtomicU64::new(0),
+                ended_early: AtomicU64::new(u64::MAX),
                 notes_due: AtomicU64::new(0),
                 procs: AtomicU32::new(0),
+                most_procs: AtomicU32::new(0),
                 first_epoch: AtomicU64::new(0),
                 last_epoch: AtomicU64::new(0),
                 open_epoch: AtomicU64::new(0),
@@ -186,18 +189,25 @@ impl Shared {
     /// this store, and whoever does it finds tracing off: the events written
     /// are a consistent cut.
     pub(crate) fn end_early(&self, epoch: u64) {
-        // Release: pairs with the Acquire load in `generation.rs`, which ends
-        // the file.
-        self.ended_early.store(epoch, Ordering::Release);
+        // Release: pairs with the Acquire load in `has_ended_early`. The minimum,
+        // since two threads may be in two epochs as memory runs out.
+        self.ended_early.fetch_min(epoch, Ordering::Release);
         // Relaxed: who depends on it learns of it through the embedder's own
         // synchronisation, with the task or proc itself. If the next epoch has
         // begun already it ends as well, and `generation.rs` discards it.
         self.epoch.store(0, Ordering::Relaxed);
     }
 
-    /// Whether `epoch` was ended early.
+    /// Whether the trace ended in `epoch` or before.
     pub(crate) fn has_ended_early(&self, epoch: u64) -> bool {
-        // Acquire: pairs with the Release store in `end_early`.
-        self.ended_early.load(Ordering::Acquire) == epoch
+        // Acquire: pairs with the Release operation in `end_early`.
+        self.ended_early.load(Ordering::Acquire) <= epoch
+    }
+
+    /// Says how many procs there are from now on.
+    pub(crate) fn set_procs(&self, procs: u32) {
+        // Relaxed, both: figures.
+        self.procs.store(procs, Ordering::Relaxed);
+        self.most_procs.fetch_max(procs, Ordering::Relaxed);
     }
 }

@@ -115,6 +115,14 @@ resource! {
     /// The state of the proc that has this ID, from 0.
 }
 
+impl TaskTrace {
+    /// The epoch of the latest mention, 0 if none.
+    #[inline]
+    pub(crate) fn latest_mention(&self) -> u64 {
+        self.mentions.stamp.load(Ordering::Relaxed)
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -112,8 +112,9 @@ impl Tracer {
             bound: Cell::new(Bound {
                 file: 0,
                 proc: None,
-                task: false,
+                task: None,
             }),
+            in_syscall: Cell::new(false),
         })
     }
 
@@ -155,8 +156,8 @@ impl Tracer {
 
     /// Says how many procs there are from now on.
     pub fn set_procs(&self, procs: u32) {
+        self.shared.set_procs(procs);
         // Relaxed: a figure; the note is due to whoever runs next.
-        self.shared.procs.store(procs, Ordering::Relaxed);
         let epoch = self.shared.epoch.load(Ordering::Relaxed);
         self.shared.notes_due.store(epoch, Ordering::Relaxed);
     }
@@ -283,14 +284,18 @@ struct Bound<'t> {
     /// The first epoch of the file that knows it.
     file: u64,
     proc: Option<&'t ProcTrace>,
-    task: bool,
+    /// The task's ID, and the epoch of its latest mention. Its state may be
+    /// gone by the time that this is needed.
+    task: Option<(u64, u64)>,
 }
 
 /// A thread's handle on the tracer.
 ///
 /// Dropping it, also by unwinding, ends in the trace the task that the thread
 /// still runs and stops the proc that it still holds, and hands its events in.
-/// The embedder does not mention that task again.
+/// The embedder does not mention that task again. If the task is in a system
+/// call, only the task ends: the proc, unless it has been stolen, is still to be
+/// ([`Emit::proc_steal`]).
 #[derive(Debug)]
 pub struct Worker<'t> {
     shared: &'t Shared,
@@ -299,6 +304,8 @@ pub struct Worker<'t> {
     /// Time of this thread's latest event.
     latest: Cell<u64>,
     bound: Cell<Bound<'t>>,
+    /// Whether the task that this thread has is in a system call.
+    in_syscall: Cell<bool>,
 }
 
 impl<'t> Worker<'t> {
@@ -365,18 +372,12 @@ impl<'t> Worker<'t> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         let bound = self.bound.get();
-        // A task is only known as held or not: its state may be gone by now.
-        if let Some(emit) = self.acquire(bound.proc, None) {
+        let in_syscall = self.in_syscall.get();
+        let proc = bound.proc.filter(|_| !in_syscall);
+        if let Some(emit) = self.acquire(proc, None) {
             // Relaxed: written before the epoch that `acquire` has acquired.
             if bound.file == self.shared.first_epoch.load(Ordering::Relaxed) {
-                emit.mention_proc(ProcStatus::Running);
-                if bound.task {
-                    emit.transition(EventKind::GoDestroy, &[]);
-                }
-                if bound.proc.is_some() {
-                    emit.transition(EventKind::ProcStop, &[]);
-                    emit.proc.set(None);
-                }
+                emit.close(bound.task, in_syscall);
             }
             let out = self.shared.out(emit.epoch, &self.shared.env(&self.held));
             // SAFETY: this is the slot's thread, within `emit`, and no other
@@ -419,7 +420,10 @@ impl Drop for Emit<'_, '_> {
             // Relaxed: written before the epoch that `enter` has acquired.
             file: self.worker.shared.first_epoch.load(Ordering::Relaxed),
             proc: self.proc.get(),
-            task: self.task.get().is_some(),
+            task: self
+                .task
+                .get()
+                .map(|task| (task.id(), task.latest_mention())),
         });
         self.worker.slot.leave();
     }
@@ -464,6 +468,7 @@ impl<'t> Emit<'_, 't> {
     /// The thread has taken an idle proc.
     pub fn proc_start(&self, proc: &'t ProcTrace) {
         // A thread that takes a proc while it has a task is in a system call.
+        self.worker.in_syscall.set(self.task.get().is_some());
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
         self.mention_this_proc(proc, ProcStatus::Idle);
         self.transition(
@@ -516,6 +521,7 @@ impl<'e> Emit<'e, '_> {
         self.mention_proc(ProcStatus::Running);
         self.mention_this_task(task, TaskStatus::Runnable, |_| {});
         self.transition(EventKind::GoStart, &[task.id(), task.next_sequence()]);
+        self.worker.in_syscall.set(false);
         self.task.set(Some(task));
         self.write_notes();
     }
@@ -590,6 +596,7 @@ impl<'e> Emit<'e, '_> {
                 EventKind::GoSyscallBegin,
                 &[proc.next_sequence(), stack.0.0],
             );
+            self.worker.in_syscall.set(true);
         }
     }
 
@@ -597,13 +604,18 @@ impl<'e> Emit<'e, '_> {
     pub fn syscall_end(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
         self.transition(EventKind::GoSyscallEnd, &[]);
+        self.worker.in_syscall.set(false);
     }
 
     /// The task leaves the system call, in which it has lost its proc. It is
     /// runnable. (If the thread holds a proc now, it was started before.)
+    ///
+    /// The task's status may be written by this, so the thread holds it before
+    /// [`acquire`](Worker::acquire): no sweep visits it meanwhile.
     pub fn syscall_end_blocked(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
         self.transition(EventKind::GoSyscallEndBlocked, &[]);
+        self.worker.in_syscall.set(false);
         self.task.set(None);
     }
 
@@ -611,6 +623,7 @@ impl<'e> Emit<'e, '_> {
     pub fn task_create_in_syscall(&self, new: &'e TaskTrace) {
         new.mention(self.epoch);
         self.transition(EventKind::GoCreateSyscall, &[new.id()]);
+        self.worker.in_syscall.set(true);
         self.task.set(Some(new));
     }
 
@@ -619,8 +632,30 @@ impl<'e> Emit<'e, '_> {
     pub fn task_end_in_syscall(&self) {
         self.mention_task(TaskStatus::Syscall, |_| {});
         self.transition(EventKind::GoDestroySyscall, &[]);
+        self.worker.in_syscall.set(false);
         self.task.set(None);
         self.proc.set(None);
+    }
+
+    /// The thread is gone: ends its task, whose ID and latest mention are known,
+    /// and stops its proc. From a system call only the task goes.
+    fn close(&self, task: Option<(u64, u64)>, in_syscall: bool) {
+        self.mention_proc(ProcStatus::Running);
+        if let Some((id, mentioned)) = task {
+            let (status, end) = if in_syscall {
+                (TaskStatus::Syscall, EventKind::GoDestroySyscall)
+            } else {
+                (TaskStatus::Running, EventKind::GoDestroy)
+            };
+            if mentioned != self.epoch {
+                let args = [id, self.worker.id(), status as u64];
+                self.transition(EventKind::GoStatus, &args);
+            }
+            self.transition(end, &[]);
+        }
+        if self.proc.take().is_some() {
+            self.transition(EventKind::ProcStop, &[]);
+        }
     }
 }
 
@@ -697,6 +732,10 @@ impl Emit<'_, '_> {
     }
 
     /// The running task has stopped the world; `kind` says what for.
+    ///
+    /// Tracing does not start between this and
+    /// [`stop_the_world_end`](Self::stop_the_world_end): readers refuse an end
+    /// whose begin they have not seen.
     pub fn stop_the_world_begin(&self, kind: &str, stack: StackId<'_>) {
         self.mention_running();
         match self.string(kind) {

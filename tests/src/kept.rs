@@ -1,0 +1,141 @@
+//! Where recorded traces go.
+//!
+//! Every test writes its trace to a real file and reads it back. When the
+//! variable `TRACE_KEEP_DIR` names a folder the file stays there, under a name
+//! that says what it is, for Go's reader to judge; otherwise it goes with the
+//! [`Kept`] that stands for it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use runtime_trace::{Chunk, Reader, Tracer};
+
+use crate::wire::Trace;
+
+/// The folder to keep traces in, if any.
+const KEEP_DIR: &str = "TRACE_KEEP_DIR";
+
+/// The seed of random scripts, another of which gives other traces.
+const SEED: &str = "TRACE_SEED";
+
+/// The seed that tests add their own numbers to: `TRACE_SEED`, or 1.
+///
+/// # Panics
+///
+/// If the variable is no number.
+pub fn seed() -> u64 {
+    match std::env::var(SEED) {
+        Ok(text) => text.parse().expect("TRACE_SEED is a number"),
+        Err(_) => 1,
+    }
+}
+
+/// A trace file.
+#[derive(Debug)]
+pub struct Kept {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl Kept {
+    /// A place for a trace called `name`, which no other test uses.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be made.
+    pub fn place(name: &str) -> io::Result<Self> {
+        let (folder, stays) = match std::env::var_os(KEEP_DIR) {
+            Some(folder) => (PathBuf::from(folder), true),
+            None => {
+                let own = format!("e2e-{}", std::process::id());
+                (std::env::temp_dir().join(own), false)
+            }
+        };
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("e2e-{name}.trace"));
+        Ok(Self { path, stays })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such file, or its framing, strings or stacks are wrong.
+    pub fn read(&self) -> Trace {
+        let file = File::open(&self.path).expect("the trace was recorded");
+        match Trace::read(BufReader::new(file)) {
+            Ok(trace) => trace,
+            Err(fault) => panic!("{}: {fault}", self.path.display()),
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.stays {
+            // What cannot be removed from the temporary folder stays there; the
+            // folder itself goes with the last trace in it.
+            let _ = fs::remove_file(&self.path);
+            if let Some(folder) = self.path.parent() {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+}
+
+/// Writes what a tracer gives into a file, piece by piece.
+#[derive(Debug)]
+pub struct Recorder<'t> {
+    reader: Reader<'t>,
+    file: BufWriter<File>,
+    kept: Kept,
+}
+
+impl<'t> Recorder<'t> {
+    /// Records the trace that was started into a file of this name.
+    ///
+    /// # Panics
+    ///
+    /// If the tracer has a reader, or the file cannot be made.
+    pub fn new(tracer: &'t Tracer, name: &str) -> Self {
+        let kept = Kept::place(name).expect("the folder for traces can be made");
+        let file = File::create(kept.path()).expect("a trace can be created");
+        Self {
+            reader: tracer.reader().expect("there is one reader"),
+            file: BufWriter::new(file),
+            kept,
+        }
+    }
+
+    /// Writes what there is now: whether the trace is at its end.
+    ///
+    /// # Panics
+    ///
+    /// If the file cannot be written.
+    pub fn pump(&mut self) -> bool {
+        loop {
+            match self.reader.next() {
+                Chunk::Data(bytes) => self.file.write_all(bytes).expect("a trace can be written"),
+                Chunk::Pending => return false,
+                Chunk::End => return true,
+            }
+        }
+    }
+
+    /// Writes the rest of a trace that was stopped.
+    ///
+    /// # Panics
+    ///
+    /// If it was not stopped, or the file cannot be written.
+    pub fn finish(mut self) -> Kept {
+        assert!(self.pump(), "the trace was stopped and has no end");
+        self.file.flush().expect("a trace can be written");
+        self.kept
+    }
+}

@@ -1,0 +1,295 @@
+//! Who starts, advances and stops the trace, answers for the scheduler, and
+//! judges the file.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use runtime_trace::{
+    AdvanceError, Config, Frame, Host, StartError, Stats, StopError, Sweep, SweptState, Symbolizer,
+};
+
+use crate::check::{Checked, Ends, check};
+use crate::kept::{Kept, Recorder};
+use crate::sim::said::{Said, compare};
+use crate::sim::sites;
+use crate::sim::task::{RUNNABLE, SYSCALL, WAITING, kind, worker};
+use crate::sim::worker::{Runner, run};
+use crate::sim::{Setup, Sim, lock};
+
+/// The thread that moves the trace.
+pub struct Control<'s> {
+    monitor: Monitor<'s>,
+    recorder: Option<Recorder<'s>>,
+}
+
+/// Simulates while `body` runs.
+///
+/// # Panics
+///
+/// If a thread of the scheduler does.
+pub fn simulate(setup: &Setup, body: impl FnOnce(&mut Control<'_>)) {
+    let sim = Sim::new(setup);
+    let sim = &sim;
+    thread::scope(|scope| {
+        for number in 0..setup.threads {
+            scope.spawn(move || run(scope, sim, number));
+        }
+        let _closing = Closing(sim);
+        body(&mut Control {
+            monitor: Monitor(Runner::new(sim, u64::MAX)),
+            recorder: None,
+        });
+    });
+}
+
+/// Ends the threads, also when the test fails.
+struct Closing<'s>(&'s Sim);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl<'s> Control<'s> {
+    /// The scheduler.
+    pub fn sim(&self) -> &'s Sim {
+        self.monitor.0.sim
+    }
+
+    /// Lets the first tasks be created.
+    pub fn boot(&self) {
+        let sim = self.sim();
+        sim.queues().boot = sim.setup.boot;
+        sim.changed.notify_all();
+    }
+
+    /// Starts tracing into a file of this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`runtime_trace::Tracer::start`].
+    pub fn start(&mut self, config: &Config, name: &str) -> Result<(), StartError> {
+        let sim = self.sim();
+        let _lifecycle = lock(&sim.lifecycle);
+        sim.tracer.start(config, &self.monitor)?;
+        self.recorder = Some(Recorder::new(&sim.tracer, name));
+        Ok(())
+    }
+
+    /// Waits until this many more slices have been run, and writes the file.
+    pub fn runs(&mut self, slices: u64) {
+        let until = self.slices() + slices;
+        while self.slices() < until {
+            self.pump();
+            self.sim().wait();
+        }
+    }
+
+    /// As [`runs`](Self::runs), with nobody reading what is recorded.
+    pub fn runs_unread(&self, slices: u64) {
+        let until = self.slices() + slices;
+        while self.slices() < until {
+            self.sim().wait();
+        }
+    }
+
+    fn slices(&self) -> u64 {
+        // Relaxed: a figure.
+        self.sim().slices.load(Ordering::Relaxed)
+    }
+
+    /// Gives away who writes the file, to do so on another thread.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was started.
+    pub fn writer(&mut self) -> Recorder<'s> {
+        self.recorder.take().expect("it was started")
+    }
+
+    /// How many tasks live.
+    pub fn live(&self) -> usize {
+        self.sim().queues().live
+    }
+
+    /// Writes what there is.
+    pub fn pump(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.pump();
+        }
+    }
+
+    /// Begins the next generation, once the file has come to this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`runtime_trace::Tracer::advance`].
+    pub fn advance(&mut self) -> Result<(), AdvanceError> {
+        self.pump();
+        self.sim().tracer.advance(&self.monitor)
+    }
+
+    /// Stops tracing.
+    ///
+    /// # Panics
+    ///
+    /// If tracing was off or could not be stopped.
+    pub fn stop(&mut self) -> Recording {
+        let recorder = self.writer();
+        self.stop_then(|| recorder.finish())
+    }
+
+    /// As [`stop`](Self::stop), when somebody else writes the file, who can
+    /// finish it then.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn stop_then(&mut self, finish: impl FnOnce() -> Kept) -> Recording {
+        let sim = self.sim();
+        let lifecycle = lock(&sim.lifecycle);
+        let ends = match sim.tracer.stop(&self.monitor) {
+            Ok(()) => Ends::Whole,
+            // By now it may have been stopped by the advance that said so.
+            Err(StopError::EndedEarly | StopError::NotTracing) => Ends::Early,
+            Err(error) => panic!("tracing does not stop: {error}"),
+        };
+        drop(lifecycle);
+        Recording {
+            kept: finish(),
+            said: sim.take_logs(),
+            stats: sim.tracer.stats(),
+            ends,
+        }
+    }
+}
+
+/// A trace that was recorded, and what was said to the tracer meanwhile.
+#[derive(Debug)]
+pub struct Recording {
+    /// The file.
+    pub kept: Kept,
+    /// The tracer's figures.
+    pub stats: Stats,
+    /// Whether it ended by being stopped.
+    pub ends: Ends,
+    said: Vec<(u64, Vec<Said>)>,
+}
+
+impl Recording {
+    /// Judges the trace. It holds what was said and nothing else, and all of it
+    /// unless something was lost.
+    ///
+    /// # Panics
+    ///
+    /// If it is not true.
+    pub fn judge(&self) -> Checked {
+        let trace = self.kept.read();
+        let path = self.kept.path().display();
+        let checked = match check(&trace, self.ends) {
+            Ok(checked) => checked,
+            Err(fault) => panic!("{path}: {fault}"),
+        };
+        let lost = self.stats.losses.total() > 0;
+        assert!(
+            lost || self.ends == Ends::Whole,
+            "{path}: ended early, and nothing is lost"
+        );
+        if self.ends == Ends::Whole {
+            let events: u64 = checked.counts.values().sum();
+            let generations = trace.generations.len() as u64;
+            assert_eq!(
+                (self.stats.events, self.stats.generations),
+                (events, generations),
+                "{path}: the tracer's own counts of events and generations"
+            );
+        }
+        for (worker, said) in &self.said {
+            compare(&trace, *worker, said, lost);
+        }
+        checked
+    }
+}
+
+impl Sim {
+    /// Gives the others a moment.
+    ///
+    /// # Panics
+    ///
+    /// If one of them has panicked.
+    fn wait(&self) {
+        // Relaxed: a message that orders nothing.
+        assert!(
+            !self.failed.load(Ordering::Relaxed),
+            "a thread of the scheduler panicked"
+        );
+        thread::sleep(Duration::from_micros(50));
+    }
+}
+
+/// Answers for the scheduler, and takes procs out of system calls.
+struct Monitor<'s>(Runner<'s>);
+
+impl<'s> Monitor<'s> {
+    /// Takes a proc out of a system call: whether it was in one.
+    fn retake(&self, proc: &'s super::task::Proc) -> bool {
+        let stolen = self.0.steal_this(None, None, proc);
+        if stolen {
+            self.0.sim.give_back(proc);
+        }
+        stolen
+    }
+}
+
+impl Symbolizer for Monitor<'_> {
+    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+        sites::frames(pc, visit);
+    }
+}
+
+impl Host for Monitor<'_> {
+    fn checkpoint(&self) {
+        let sim = self.0.sim;
+        // AcqRel: pairs with the load in `safepoint`, which then sees what was
+        // done before this call.
+        let wanted = sim.wanted.fetch_add(1, Ordering::AcqRel) + 1;
+        for proc in &sim.procs {
+            // Acquire: pairs with the store in `safepoint`.
+            while proc.passed.load(Ordering::Acquire) < wanted
+                && !sim.queues().idle.contains(&proc.index())
+                && !self.retake(proc)
+            {
+                sim.wait();
+            }
+        }
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>) {
+        let sim = self.0.sim;
+        for proc in &sim.procs {
+            self.retake(proc);
+        }
+        for shard in &sim.registry {
+            for task in lock(shard).values() {
+                let may = |state| matches!(kind(state), RUNNABLE | WAITING | SYSCALL);
+                let Some(state) = task.state.hold(may) else {
+                    continue;
+                };
+                let swept = match kind(state) {
+                    RUNNABLE => SweptState::Runnable,
+                    WAITING => SweptState::Waiting,
+                    _ => SweptState::Syscall {
+                        worker: worker(state),
+                    },
+                };
+                sweep.task(&task.trace, swept, |pcs| task.site().push(pcs));
+                task.state.release(state);
+            }
+        }
+        for &proc in &sim.queues().idle {
+            sweep.proc_idle(&sim.procs[proc].trace);
+        }
+    }
+}
