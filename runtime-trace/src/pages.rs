@@ -20,6 +20,7 @@ use crate::sys;
 /// full block in a few steps.
 #[cfg(not(loom))]
 pub const BLOCK_SIZE: usize = 64 << 10;
+/// Size of a block, header included, in models.
 #[cfg(loom)]
 pub const BLOCK_SIZE: usize = 512;
 

@@ -15,4 +15,6 @@ mod unix;
 pub(crate) use heap::{map, unmap};
 #[cfg(not(loom))]
 pub(crate) use mmap::{map, unmap};
-pub(crate) use unix::{monotonic_ns, random_seed, wall_clock, yield_thread};
+pub(crate) use unix::{monotonic_ns, wall_clock};
+#[cfg(not(loom))]
+pub(crate) use unix::{random_seed, yield_thread};

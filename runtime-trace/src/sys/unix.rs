@@ -31,7 +31,8 @@ pub(crate) fn wall_clock() -> (u64, u32) {
 ///
 /// Where the system gives no randomness at once (early boot, an old kernel, a
 /// sandbox), the clock and an address have to do: a weaker seed costs speed
-/// under attack, never correctness.
+/// under attack, never correctness. (Models are the same in every execution.)
+#[cfg(not(loom))]
 pub(crate) fn random_seed() -> u64 {
     let mut seed = 0u64;
     // SAFETY: the buffer is eight bytes of ours.
@@ -50,7 +51,8 @@ pub(crate) fn random_seed() -> u64 {
     seed | 1
 }
 
-/// Lets another thread run.
+/// Lets another thread run. (Models have a way of their own.)
+#[cfg(not(loom))]
 pub(crate) fn yield_thread() {
     // SAFETY: sched_yield has no preconditions.
     unsafe { libc::sched_yield() };
