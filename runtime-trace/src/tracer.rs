@@ -114,7 +114,7 @@ impl Tracer {
                 proc: None,
                 task: None,
             }),
-            in_syscall: Cell::new(false),
+            in_syscall: Cell::new(0),
         })
     }
 
@@ -295,7 +295,9 @@ struct Bound<'t> {
 /// still runs and stops the proc that it still holds, and hands its events in.
 /// The embedder does not mention that task again. If the task is in a system
 /// call, only the task ends: the proc, unless it has been stolen, is still to be
-/// ([`Emit::proc_steal`]).
+/// ([`Emit::proc_steal`]). A thread that goes without having emitted anything in
+/// this file leaves nothing behind: a task that is in a system call since before
+/// is ended by [`Emit::task_end_in_syscall`], or not at all.
 #[derive(Debug)]
 pub struct Worker<'t> {
     shared: &'t Shared,
@@ -304,8 +306,9 @@ pub struct Worker<'t> {
     /// Time of this thread's latest event.
     latest: Cell<u64>,
     bound: Cell<Bound<'t>>,
-    /// Whether the task that this thread has is in a system call.
-    in_syscall: Cell<bool>,
+    /// The first epoch of the file in which this thread's task entered the
+    /// system call that it is in; 0 if it is in none.
+    in_syscall: Cell<u64>,
 }
 
 impl<'t> Worker<'t> {
@@ -372,7 +375,8 @@ impl<'t> Worker<'t> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         let bound = self.bound.get();
-        let in_syscall = self.in_syscall.get();
+        // What was entered in an earlier file was left untraced.
+        let in_syscall = self.in_syscall.get() == bound.file && bound.file != 0;
         let proc = bound.proc.filter(|_| !in_syscall);
         if let Some(emit) = self.acquire(proc, None) {
             // Relaxed: written before the epoch that `acquire` has acquired.
@@ -468,7 +472,7 @@ impl<'t> Emit<'_, 't> {
     /// The thread has taken an idle proc.
     pub fn proc_start(&self, proc: &'t ProcTrace) {
         // A thread that takes a proc while it has a task is in a system call.
-        self.worker.in_syscall.set(self.task.get().is_some());
+        self.set_in_syscall(self.task.get().is_some());
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
         self.mention_this_proc(proc, ProcStatus::Idle);
         self.transition(
@@ -521,7 +525,7 @@ impl<'e> Emit<'e, '_> {
         self.mention_proc(ProcStatus::Running);
         self.mention_this_task(task, TaskStatus::Runnable, |_| {});
         self.transition(EventKind::GoStart, &[task.id(), task.next_sequence()]);
-        self.worker.in_syscall.set(false);
+        self.set_in_syscall(false);
         self.task.set(Some(task));
         self.write_notes();
     }
@@ -596,7 +600,7 @@ impl<'e> Emit<'e, '_> {
                 EventKind::GoSyscallBegin,
                 &[proc.next_sequence(), stack.0.0],
             );
-            self.worker.in_syscall.set(true);
+            self.set_in_syscall(true);
         }
     }
 
@@ -604,7 +608,7 @@ impl<'e> Emit<'e, '_> {
     pub fn syscall_end(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
         self.transition(EventKind::GoSyscallEnd, &[]);
-        self.worker.in_syscall.set(false);
+        self.set_in_syscall(false);
     }
 
     /// The task leaves the system call, in which it has lost its proc. It is
@@ -615,7 +619,7 @@ impl<'e> Emit<'e, '_> {
     pub fn syscall_end_blocked(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
         self.transition(EventKind::GoSyscallEndBlocked, &[]);
-        self.worker.in_syscall.set(false);
+        self.set_in_syscall(false);
         self.task.set(None);
     }
 
@@ -623,7 +627,7 @@ impl<'e> Emit<'e, '_> {
     pub fn task_create_in_syscall(&self, new: &'e TaskTrace) {
         new.mention(self.epoch);
         self.transition(EventKind::GoCreateSyscall, &[new.id()]);
-        self.worker.in_syscall.set(true);
+        self.set_in_syscall(true);
         self.task.set(Some(new));
     }
 
@@ -632,9 +636,16 @@ impl<'e> Emit<'e, '_> {
     pub fn task_end_in_syscall(&self) {
         self.mention_task(TaskStatus::Syscall, |_| {});
         self.transition(EventKind::GoDestroySyscall, &[]);
-        self.worker.in_syscall.set(false);
+        self.set_in_syscall(false);
         self.task.set(None);
         self.proc.set(None);
+    }
+
+    fn set_in_syscall(&self, is: bool) {
+        let worker = self.worker;
+        // Relaxed: written before the epoch that `enter` has acquired.
+        let file = worker.shared.first_epoch.load(Ordering::Relaxed);
+        worker.in_syscall.set(if is { file } else { 0 });
     }
 
     /// The thread is gone: ends its task, whose ID and latest mention are known,
