@@ -2,7 +2,7 @@
 //! happened, held against rules stricter than a reader's.
 //!
 //! The order is found as readers find it: of each thread's next events the
-//! earliest that sequence numbers allow. Each is then applied to a [`World`] of
+//! earliest that sequence numbers allow. Each is then applied to a `World` of
 //! tasks, procs and threads, which knows what cannot be.
 
 mod world;
@@ -88,7 +88,10 @@ fn merge(world: &mut World, generation: &Generation, checked: &mut Checked) -> R
         })
         .collect();
     let queued = |cursors: &[Cursor<'_>], at: usize| {
-        cursors[at].rest.first().map(|next| Reverse((next.time, at)))
+        cursors[at]
+            .rest
+            .first()
+            .map(|next| Reverse((next.time, at)))
     };
     let mut next: BinaryHeap<_> = (0..cursors.len())
         .filter_map(|at| queued(&cursors, at))

@@ -146,19 +146,34 @@ impl fmt::Display for Fault {
                 write!(f, "generation {generation} has not exactly one sync batch")
             }
             Self::TableOfThread { generation } => {
-                write!(f, "generation {generation}: a table stands in a thread's batch")
+                write!(
+                    f,
+                    "generation {generation}: a table stands in a thread's batch"
+                )
             }
             Self::NoString { generation, id } => {
-                write!(f, "generation {generation}: a stack names string {id}, which is not there")
+                write!(
+                    f,
+                    "generation {generation}: a stack names string {id}, which is not there"
+                )
             }
             Self::BadString { generation, id } => {
-                write!(f, "generation {generation}: string {id} is too long or not UTF-8")
+                write!(
+                    f,
+                    "generation {generation}: string {id} is too long or not UTF-8"
+                )
             }
             Self::StringTwice { generation, id } => {
-                write!(f, "generation {generation}: string {id} is there twice, or is 0")
+                write!(
+                    f,
+                    "generation {generation}: string {id} is there twice, or is 0"
+                )
             }
             Self::StackTwice { generation, id } => {
-                write!(f, "generation {generation}: stack {id} is there twice, or is 0")
+                write!(
+                    f,
+                    "generation {generation}: stack {id} is there twice, or is 0"
+                )
             }
             Self::EmptyStack { generation, id } => {
                 write!(f, "generation {generation}: stack {id} has no frames")
@@ -168,7 +183,10 @@ impl fmt::Display for Fault {
             }
             Self::PcMeansTwo { pc } => write!(f, "program counter {pc:#x} means two things"),
             Self::TimeStepsBack { generation, thread } => {
-                write!(f, "generation {generation}: time steps back in thread {thread}")
+                write!(
+                    f,
+                    "generation {generation}: time steps back in thread {thread}"
+                )
             }
             Self::Event {
                 generation,
@@ -181,7 +199,10 @@ impl fmt::Display for Fault {
                 next.iter().try_for_each(|event| writeln!(f, "  {event}"))
             }
             Self::TaskNotMentioned { generation, task } => {
-                write!(f, "generation {generation} does not mention task {task}, which lives")
+                write!(
+                    f,
+                    "generation {generation} does not mention task {task}, which lives"
+                )
             }
             Self::ProcNotMentioned { generation, proc } => {
                 write!(f, "generation {generation} does not mention proc {proc}")

@@ -171,7 +171,9 @@ impl<'s> Play<'s> {
     ///
     /// As [`Tracer::start`].
     pub fn start(&self, config: &Config, still: Still<'_>) -> Result<(), StartError> {
-        self.stage.tracer.start(config, &Prompter { play: self, still })
+        self.stage
+            .tracer
+            .start(config, &Prompter { play: self, still })
     }
 
     /// Begins the next generation.
@@ -202,10 +204,11 @@ impl<'s> Play<'s> {
         &self,
         name: &str,
         config: &Config,
+        first: Still<'_>,
         body: impl FnOnce(&mut Recorder<'s>),
         last: Still<'_>,
     ) -> Kept {
-        self.start(config, Still::default()).expect("it starts");
+        self.start(config, first).expect("it starts");
         let mut recorder = Recorder::new(&self.stage.tracer, name);
         body(&mut recorder);
         self.stop(last).expect("it stops");

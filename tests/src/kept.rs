@@ -45,21 +45,40 @@ impl Kept {
     ///
     /// If the folder cannot be made.
     pub fn place(name: &str) -> io::Result<Self> {
-        let (folder, stays) = match std::env::var_os(KEEP_DIR) {
-            Some(folder) => (PathBuf::from(folder), true),
-            None => {
-                let own = format!("e2e-{}", std::process::id());
-                (std::env::temp_dir().join(own), false)
+        let file = format!("e2e-{name}.trace");
+        match std::env::var_os(KEEP_DIR) {
+            Some(folder) => {
+                let folder = PathBuf::from(folder);
+                fs::create_dir_all(&folder)?;
+                Ok(Self {
+                    path: folder.join(file),
+                    stays: true,
+                })
             }
-        };
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("e2e-{name}.trace"));
-        Ok(Self { path, stays })
+            // Other processes may run the same test.
+            None => Ok(Self {
+                path: std::env::temp_dir().join(format!("{}-{file}", std::process::id())),
+                stays: false,
+            }),
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the file another name, which no longer ends in `.trace`: it ended
+    /// early, so its last generation need not mention everything, and strict
+    /// judges of all traces in a folder are to leave it alone.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub fn set_aside(&mut self) {
+        let aside = self.path.with_extension("trace.early");
+        fs::rename(&self.path, &aside).expect("a trace can be renamed");
+        self.path = aside;
     }
 
     /// Reads it.
@@ -79,12 +98,8 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if !self.stays {
-            // What cannot be removed from the temporary folder stays there; the
-            // folder itself goes with the last trace in it.
+            // What cannot be removed from the temporary folder stays there.
             let _ = fs::remove_file(&self.path);
-            if let Some(folder) = self.path.parent() {
-                let _ = fs::remove_dir(folder);
-            }
         }
     }
 }

@@ -16,7 +16,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A task or proc changes hands through its [`state`] word alone. While it is
+//! 1. A task or proc changes hands through its state word alone. While it is
 //!    *held* nobody else changes its state, visits it in a sweep or mentions it.
 //! 2. What is emitted about a change is emitted while the task or proc is owned
 //!    (running here, or held), and the change is made within the same emission

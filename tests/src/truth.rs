@@ -19,9 +19,19 @@ pub struct Truth<'a> {
     pub tasks: u64,
     /// How many threads.
     pub threads: usize,
+    /// What is so when tracing starts.
+    pub first: Still<'a>,
     /// What is so when tracing stops.
     pub last: Still<'a>,
 }
+
+/// Nobody has done anything yet.
+pub const NOTHING: Still<'_> = Still {
+    tasks: &[],
+    idle: &[],
+    running: &[],
+    steals: None,
+};
 
 /// Nobody holds proc 0.
 pub const IDLE: Still<'_> = Still {
@@ -66,7 +76,7 @@ impl Truth<'_> {
                 let mut config = Config::new(self.procs);
                 config.version = version;
                 let name = format!("truth-{}-{version}", self.name).replace(' ', "-");
-                let kept = play.record(&name, &config, |r| script(play, r), self.last);
+                let kept = play.record(&name, &config, self.first, |r| script(play, r), self.last);
                 let trace = kept.read();
                 text::expect(&trace, expected);
                 match check(&trace, Ends::Whole) {

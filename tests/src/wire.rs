@@ -181,10 +181,7 @@ impl Tables {
                 generation: generation.number,
             });
         }
-        let first = self
-            .pcs
-            .entry(frame.pc)
-            .or_insert_with(|| resolved.clone());
+        let first = self.pcs.entry(frame.pc).or_insert_with(|| resolved.clone());
         if *first != resolved {
             return Err(Fault::PcMeansTwo { pc: frame.pc });
         }

@@ -64,9 +64,10 @@ fn the_trace_ends_and_the_program_goes_on() {
             }
             ended |= !tracer.enabled();
             let recording = control.stop();
-            assert_eq!(recording.ends == Ends::Early, ended);
+            // It may also have ended while it was being stopped.
+            assert!(recording.ends == Ends::Early || !ended);
             recording.judge();
-            early += usize::from(ended);
+            early += usize::from(recording.ends == Ends::Early);
             control.runs(20);
         }
         assert!(refused > 0, "some limit is too small to start with");
@@ -120,7 +121,9 @@ fn it_ends_in_two_generations_at_once() {
             emit.task_create(&tasks[0], StackId::NONE, StackId::NONE);
             emit.task_start(&tasks[0]);
             old_is_in.send(()).expect("somebody waits");
-            old_may_fill.recv().expect("the other is in the new generation");
+            old_may_fill
+                .recv()
+                .expect("the other is in the new generation");
             while tracer.enabled() {
                 emit.region_begin(0, "fill", StackId::NONE);
                 emit.region_end(0, "fill", StackId::NONE);

@@ -50,7 +50,7 @@ fn from_the_start(procs: u32) {
             let started = control.start(&config(procs, version), &name);
             started.expect("it starts");
             control.boot();
-            generations(control, 5, 400);
+            generations(control, 5, 1000);
             let recording = control.stop();
             let checked = recording.judge();
             assert_eq!(recording.stats.losses.total(), 0);
@@ -89,7 +89,7 @@ fn in_the_middle() {
             let name = name("middle", &setup, version);
             let started = control.start(&config(procs, version), &name);
             started.expect("it starts");
-            generations(control, 3, 300);
+            generations(control, 3, 800);
             let recording = control.stop();
             let checked = recording.judge();
             let of = |kind| checked.counts.get(&kind).copied().unwrap_or(0);
@@ -123,7 +123,10 @@ fn ten_thousand_tasks() {
         let of = |kind| checked.counts.get(&kind).copied().unwrap_or(0);
         // Some are mentioned by what they do and not by a status.
         let mentions = of(EventKind::GoStatus) + of(EventKind::GoStatusStack);
-        assert!(mentions >= 6 * 9_000, "{mentions} mentions in 6 generations");
+        assert!(
+            mentions >= 6 * 9_000,
+            "{mentions} mentions in 6 generations"
+        );
         assert_eq!(recording.stats.losses.total(), 0);
     });
 }

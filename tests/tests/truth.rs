@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use e2e::hands::{Play, Still, at, waits};
-use e2e::truth::{IDLE, Truth, begin};
-use runtime_trace::{BlockReason, StopReason, SweptState};
+use e2e::truth::{BEGUN, IDLE, NOTHING, Truth, begin};
+use runtime_trace::{AdvanceError, BlockReason, StopReason, SweptState};
 use trace_format::EventKind;
 
 #[test]
@@ -19,6 +19,7 @@ fn spawn_block_unblock() {
         procs: 1,
         tasks: 2,
         threads: 1,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(
@@ -79,6 +80,7 @@ fn ping_pong() {
         procs: 2,
         tasks: 2,
         threads: 2,
+        first: NOTHING,
         last: Still {
             idle: &[0, 1],
             ..Still::default()
@@ -178,6 +180,42 @@ fn ping_pong() {
     assert_eq!(steps.join(", "), expected);
 }
 
+/// A task runs when tracing starts, and another waits. The one that runs is in
+/// the trace before `start` returns; the other one when it is swept.
+#[test]
+fn what_was_before() {
+    let truth = Truth {
+        name: "before",
+        procs: 2,
+        tasks: 2,
+        threads: 1,
+        first: Still {
+            running: &[(0, 0, Some(1), "note<main")],
+            ..NOTHING
+        },
+        last: Still {
+            tasks: &[(2, SweptState::Waiting, "park<task")],
+            idle: &[1],
+            running: &[(0, 0, Some(1), "main")],
+            ..NOTHING
+        },
+    };
+    truth.after(
+        begin,
+        |_, _| {},
+        "
+        generation 1
+          m1
+            ProcStatus p0 Running
+            GoStatusStack g1 m1 Running [note<main]
+            ProcsChange 2 []
+          nobody
+            GoStatusStack g2 no thread Waiting [park<task]
+            ProcStatus p1 Idle
+        ",
+    );
+}
+
 /// Two generations end between a block and its unblock. In the second nothing
 /// happens at all: it says what is, with stacks.
 #[test]
@@ -187,6 +225,7 @@ fn a_block_over_generations() {
         procs: 1,
         tasks: 2,
         threads: 1,
+        first: NOTHING,
         last: IDLE,
     };
     let between = Still {
@@ -251,6 +290,61 @@ fn a_block_over_generations() {
     );
 }
 
+/// A file that nobody writes makes generations longer, not more.
+#[test]
+fn the_reader_may_lag() {
+    let truth = Truth {
+        name: "lag",
+        procs: 1,
+        tasks: 1,
+        threads: 1,
+        first: NOTHING,
+        last: IDLE,
+    };
+    let running = Still {
+        running: &[(0, 0, Some(1), "main")],
+        ..NOTHING
+    };
+    truth.says(
+        |play, recorder| {
+            begin(play);
+            // Two generations may be on their way.
+            play.advance(running).expect("it advances");
+            for note in ["one", "two"] {
+                let behind = play.advance(running);
+                assert_eq!(behind, Err(AdvanceError::ReaderBehind));
+                play.on(0, move |w, s| {
+                    let emit = w.acquire(Some(s.proc(0)), Some(s.task(1))).unwrap();
+                    emit.label(note);
+                });
+            }
+            recorder.pump();
+            play.advance(running).expect("it advances");
+            play.on(0, |w, s| {
+                let emit = w.acquire(Some(s.proc(0)), Some(s.task(1))).unwrap();
+                emit.task_end();
+                emit.proc_stop();
+            });
+        },
+        &format!(
+            r#"{BEGUN}
+            generation 2
+              m1
+                ProcStatus p0 Running
+                GoStatus g1 m1 Running
+                GoLabel "one"
+                GoLabel "two"
+                ProcsChange 1 []
+            generation 3
+              m1
+                ProcStatus p0 Running
+                GoStatus g1 m1 Running
+                GoDestroy
+                ProcStop"#
+        ),
+    );
+}
+
 /// The task that blocks or ends hands its proc over to a blocked one.
 #[test]
 fn switches() {
@@ -259,6 +353,7 @@ fn switches() {
         procs: 1,
         tasks: 2,
         threads: 1,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(
@@ -312,6 +407,7 @@ fn a_block_lasts_as_long_as_it_did() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: IDLE,
     };
     let (trace, checked) = truth.says(

@@ -1,10 +1,10 @@
 //! System calls, in traces derived by hand.
 
-use e2e::hands::{Still, at};
-use e2e::truth::{BEGUN, IDLE, Truth, begin};
+use e2e::hands::{Play, Still, at};
+use e2e::truth::{BEGUN, IDLE, NOTHING, Truth, begin};
 use runtime_trace::SweptState;
 
-fn enter(play: &e2e::hands::Play<'_>) {
+fn enter(play: &Play<'_>) {
     play.on(0, |w, s| {
         if let Some(emit) = w.acquire(Some(s.proc(0)), Some(s.task(1))) {
             emit.syscall_begin(emit.stack(&at("read<main")));
@@ -13,7 +13,7 @@ fn enter(play: &e2e::hands::Play<'_>) {
 }
 
 /// Task 1 leaves a system call without a proc, takes the idle one, and ends.
-fn leave_and_end(play: &e2e::hands::Play<'_>) {
+fn leave_and_end(play: &Play<'_>) {
     play.on(0, |w, s| {
         let emit = w.acquire(None, Some(s.task(1))).unwrap();
         emit.proc_start(s.proc(0));
@@ -45,6 +45,7 @@ fn a_short_one_keeps_its_proc() {
         procs: 1,
         tasks: 1,
         threads: 1,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(
@@ -83,6 +84,7 @@ fn a_long_one_spans_generations() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(
@@ -126,6 +128,7 @@ fn a_proc_stolen_a_generation_later() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(
@@ -180,6 +183,7 @@ fn one_begun_before_the_trace() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: IDLE,
     };
     truth.after(
@@ -211,6 +215,7 @@ fn one_begun_before_the_trace_with_its_proc() {
         procs: 1,
         tasks: 1,
         threads: 1,
+        first: NOTHING,
         last: IDLE,
     };
     truth.after(
@@ -247,6 +252,7 @@ fn one_begun_before_the_trace_and_stolen_in_it() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: GONE,
     };
     truth.after(
@@ -278,6 +284,7 @@ fn a_task_that_appears_in_a_call() {
         procs: 1,
         tasks: 1,
         threads: 2,
+        first: NOTHING,
         last: IDLE,
     };
     truth.says(

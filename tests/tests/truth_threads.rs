@@ -1,15 +1,17 @@
 //! Threads that go, in traces derived by hand: whatever a thread still has when
 //! its handle is dropped ends in the trace there, and is free for others.
 
-use e2e::hands::{Still, at};
-use e2e::truth::{BEGUN, IDLE, Truth, begin};
-use runtime_trace::{StackId, SweptState};
+use e2e::hands::{Play, Still, at, waits};
+use e2e::kept::Recorder;
+use e2e::truth::{BEGUN, IDLE, NOTHING, Truth, begin};
+use runtime_trace::{Config, StackId, SweptState};
 
 const TWO_THREADS: Truth<'_> = Truth {
     name: "",
     procs: 1,
     tasks: 2,
     threads: 2,
+    first: NOTHING,
     last: IDLE,
 };
 
@@ -23,7 +25,7 @@ const SUCCESSOR: &str = "
       ProcStop
 ";
 
-fn succeed(play: &e2e::hands::Play<'_>) {
+fn succeed(play: &Play<'_>) {
     play.on(1, |w, s| {
         let emit = w.acquire(None, None).unwrap();
         emit.proc_start(s.proc(0));
@@ -129,7 +131,8 @@ fn it_goes_unseen() {
         name: "leaves-unseen",
         ..TWO_THREADS
     };
-    let succeeds_first = SUCCESSOR.replace("ProcStart p0 #2", "ProcStatus p0 Idle\nProcStart p0 #1");
+    let succeeds_first =
+        SUCCESSOR.replace("ProcStart p0 #2", "ProcStatus p0 Idle\nProcStart p0 #1");
     truth.after(
         |play| {
             begin(play);
@@ -211,6 +214,105 @@ fn it_goes_in_a_system_call_without_its_proc() {
                 GoDestroySyscall
               nobody
                 ProcStatus p0 Idle"
+        ),
+    );
+}
+
+/// It was in a system call when an earlier trace stopped, came back while nobody
+/// looked, and goes as in [`it_goes_while_it_runs_a_task`].
+#[test]
+fn it_goes_long_after_a_system_call() {
+    let truth = Truth {
+        name: "leaves-after-syscall",
+        ..TWO_THREADS
+    };
+    truth.after(
+        |play| {
+            let config = Config::new(1);
+            let script = |_: &mut Recorder<'_>| {
+                begin(play);
+                play.on(0, |w, s| {
+                    let emit = w.acquire(Some(s.proc(0)), Some(s.task(1))).unwrap();
+                    emit.syscall_begin(emit.stack(&at("read<main")));
+                });
+            };
+            let last = Still {
+                idle: &[0],
+                steals: Some((1, 0, 1)),
+                ..Still::default()
+            };
+            play.record(
+                "truth-leaves-after-syscall-before",
+                &config,
+                NOTHING,
+                script,
+                last,
+            );
+        },
+        |play, _| {
+            // It has its proc again, and runs.
+            play.on(0, |w, s| {
+                w.checkpoint(Some(s.proc(0)), Some(s.task(1)), waits("main"));
+            });
+            play.leaves(0);
+            succeed(play);
+        },
+        &format!(
+            "generation 1
+              m1
+                ProcStatus p0 Running
+                GoStatusStack g1 m1 Running [main]
+                ProcsChange 1 []
+                GoDestroy
+                ProcStop
+              {}",
+            SUCCESSOR.replace("#2", "#1")
+        ),
+    );
+}
+
+/// Whoever notes a loss when nobody runs any more uses a proc that never was,
+/// even if there were more procs once.
+#[test]
+fn a_note_uses_no_proc_of_the_program() {
+    let truth = Truth {
+        name: "note-after-fewer-procs",
+        procs: 2,
+        last: Still {
+            running: &[(0, 0, Some(1), "main"), (1, 1, None, "")],
+            ..Still::default()
+        },
+        ..TWO_THREADS
+    };
+    truth.says(
+        |play, _| {
+            begin(play);
+            play.on(1, |w, s| {
+                w.acquire(None, None).unwrap().proc_start(s.proc(1));
+            });
+            play.stage.tracer.set_procs(1);
+            play.on(0, |w, s| {
+                w.checkpoint(Some(s.proc(0)), Some(s.task(1)), waits("main"));
+                let emit = w.acquire(Some(s.proc(0)), Some(s.task(1)));
+                assert!(w.acquire(Some(s.proc(0)), Some(s.task(1))).is_none());
+                drop(emit);
+            });
+        },
+        &format!(
+            r#"{}
+                ProcsChange 1 []
+              m2
+                ProcStatus p1 Idle
+                ProcStart p1 #1
+              m3
+                ProcStatus p2 Idle
+                ProcStart p2 #1
+                GoCreate g9223372036854775807 [] []
+                GoStart g9223372036854775807 #1
+                UserLog u0 "runtime-trace" "1 events lost (re-entrant: 1)" []
+                GoDestroy
+                ProcStop"#,
+            BEGUN.replace("ProcsChange 1", "ProcsChange 2"),
         ),
     );
 }

@@ -27,7 +27,8 @@ reasons! {
     BlockReason {
         /// Nothing more is known.
         Generic = "unspecified",
-        /// Nothing can ever wake it.
+        /// Nothing can ever wake it. (Go's viewer fails on a task that is woken
+        /// after all.)
         Forever = "forever",
         /// Input or output that is polled.
         Network = "network",

@@ -32,10 +32,10 @@ pub fn simulate(setup: &Setup, body: impl FnOnce(&mut Control<'_>)) {
     let sim = Sim::new(setup);
     let sim = &sim;
     thread::scope(|scope| {
+        let _closing = Closing(sim);
         for number in 0..setup.threads {
             scope.spawn(move || run(scope, sim, number));
         }
-        let _closing = Closing(sim);
         body(&mut Control {
             monitor: Monitor(Runner::new(sim, u64::MAX)),
             recorder: None,
@@ -157,10 +157,15 @@ impl<'s> Control<'s> {
             Err(error) => panic!("tracing does not stop: {error}"),
         };
         drop(lifecycle);
+        let mut kept = finish();
+        let stats = sim.tracer.stats();
+        if ends == Ends::Early && stats.generations > 1 {
+            kept.set_aside();
+        }
         Recording {
-            kept: finish(),
+            kept,
             said: sim.take_logs(),
-            stats: sim.tracer.stats(),
+            stats,
             ends,
         }
     }

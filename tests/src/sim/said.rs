@@ -41,19 +41,21 @@ pub fn message(number: u64) -> String {
     }
 }
 
+/// What there is room for in the format.
+fn cut(whole: &str) -> &str {
+    let mut end = whole.len().min(MAX_STRING_SIZE);
+    while !whole.is_char_boundary(end) {
+        end -= 1;
+    }
+    &whole[..end]
+}
+
 impl Text {
     fn is(self, found: &str) -> bool {
         match self {
             Self::None => found.is_empty(),
-            Self::Name(name) => name == found,
-            Self::Message(number) => {
-                let whole = message(number);
-                let mut end = whole.len().min(MAX_STRING_SIZE);
-                while !whole.is_char_boundary(end) {
-                    end -= 1;
-                }
-                whole[..end] == *found
-            }
+            Self::Name(name) => cut(name) == found,
+            Self::Message(number) => cut(&message(number)) == found,
         }
     }
 }
@@ -164,7 +166,9 @@ pub fn compare(trace: &Trace, worker: u64, said: &[Said], lost: bool) {
             let next = said.as_slice().first();
             let found = match lost {
                 true => said.any(|said| said.is(event, generation, lost)),
-                false => said.next().is_some_and(|said| said.is(event, generation, lost)),
+                false => said
+                    .next()
+                    .is_some_and(|said| said.is(event, generation, lost)),
             };
             assert!(
                 found,

@@ -14,7 +14,21 @@ use crate::sim::sites::Site;
 use crate::sim::task::{ABANDONED, DEAD, Proc, RUNNABLE, RUNNING, SYSCALL, Task, WAITING, on};
 use crate::sim::worker::{After, Runner};
 
-const NAMES: &[&str] = &["parse", "fetch", "résumé", "", "a name with \"quotes\""];
+const NAMES: &[&str] = &[
+    "parse",
+    "fetch",
+    "résumé",
+    "",
+    "a \"quoted\" name",
+    LONG_NAME,
+];
+
+/// More than a string may have.
+const LONG_NAME: &str = match str::from_utf8(&[b'n'; 1500]) {
+    Ok(name) => name,
+    Err(_) => "",
+};
+
 const DEEPEST_REGION: usize = 4;
 
 /// What became of the running task by one thing that it did.
@@ -205,7 +219,11 @@ impl<'s> Runner<'s> {
     /// The running task blocks; it waits in the queue from before, under the
     /// lock, or from after that.
     fn block(&mut self, proc: &'s Proc, task: &Arc<Task>) {
-        let reason = self.rng.of(BlockReason::ALL);
+        let reason = match self.rng.of(BlockReason::ALL) {
+            // Every task here is woken, and Go's viewer takes this for an end.
+            BlockReason::Forever => BlockReason::Generic,
+            reason => reason,
+        };
         let site = self.site(Site::Park);
         task.is_at(site);
         let mut queues = self.rng.one_in(2).then(|| self.sim.queues());

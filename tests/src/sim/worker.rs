@@ -1,5 +1,6 @@
 //! A thread of the scheduler: it finds a proc, finds tasks, and comes and goes.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
@@ -24,6 +25,8 @@ pub(super) struct Runner<'s> {
     pub(super) worker: Worker<'s>,
     pub(super) log: Log,
     pub(super) rng: Rng,
+    /// When to dawdle.
+    pauses: RefCell<Rng>,
 }
 
 /// What a thread has after it ran a task for a while.
@@ -47,12 +50,8 @@ pub(super) fn run<'scope, 'env: 'scope>(
     let closing = loop {
         match runner.live() {
             After::Leaves(proc, task) => match runner.leave(proc, task) {
-                Ok(()) => break false,
-                Err((back, proc, task)) => {
-                    // Not now; it goes on with what it has.
-                    runner = back;
-                    runner.resume(proc, task);
-                }
+                Some(back) => runner = back,
+                None => break false,
             },
             _ => break true,
         }
@@ -84,6 +83,7 @@ impl<'s> Runner<'s> {
             worker,
             log,
             rng: Rng::new(!sim.setup.seed, number),
+            pauses: RefCell::new(Rng::new(!sim.setup.seed, !number)),
         }
     }
 
@@ -97,7 +97,21 @@ impl<'s> Runner<'s> {
         proc: Option<&'s Proc>,
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 's>> {
-        self.worker.acquire(proc.map(|proc| &proc.trace), task)
+        self.dawdle();
+        let emit = self.worker.acquire(proc.map(|proc| &proc.trace), task);
+        self.dawdle();
+        emit
+    }
+
+    /// Now and then gives way to other threads, as if the system had taken the
+    /// processor away at the worst of moments: between taking something and
+    /// saying so, or in the middle of an emission.
+    fn dawdle(&self) {
+        match self.pauses.borrow_mut().below(512) {
+            0 => thread::sleep(PARKED),
+            1..16 => thread::yield_now(),
+            _ => {}
+        }
     }
 
     /// Runs tasks until the scheduler closes or it is time to leave.
@@ -330,16 +344,15 @@ impl<'s> Runner<'s> {
     }
 
     /// Drops the handle with what the thread has: the tracer ends the task and
-    /// stops the proc. If that cannot be now, gives everything back.
-    #[expect(clippy::result_large_err, reason = "it is the thread itself")]
-    fn leave(
-        self,
-        proc: Option<&'s Proc>,
-        task: Option<Arc<Task>>,
-    ) -> Result<(), (Self, Option<&'s Proc>, Option<Arc<Task>>)> {
+    /// stops the proc. If that cannot be now, it goes on without them.
+    fn leave(mut self, proc: Option<&'s Proc>, task: Option<Arc<Task>>) -> Option<Self> {
         let sim = self.sim;
         let Ok(lifecycle) = sim.lifecycle.try_lock() else {
-            return Err((self, proc, task));
+            if let (Some(proc), Some(task)) = (proc, task) {
+                self.stop_task(proc, task);
+            }
+            proc.into_iter().for_each(|proc| self.stop_proc(proc));
+            return Some(self);
         };
         if sim.tracer.enabled() {
             if task.is_some() {
@@ -359,15 +372,7 @@ impl<'s> Runner<'s> {
         drop(lifecycle);
         proc.into_iter().for_each(|proc| sim.give_back(proc));
         task.iter().for_each(|task| sim.forget(task));
-        Ok(())
-    }
-
-    /// Goes on after all, with what the thread has.
-    fn resume(&mut self, proc: Option<&'s Proc>, task: Option<Arc<Task>>) {
-        if let (Some(proc), Some(task)) = (proc, &task) {
-            self.stop_task(proc, Arc::clone(task));
-        }
-        proc.into_iter().for_each(|proc| self.stop_proc(proc));
+        None
     }
 
     /// `usual`, or one of the sites that test limits.
