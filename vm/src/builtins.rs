@@ -47,8 +47,8 @@ impl Env<'_> {
     }
 }
 
-/// Calls a builtin. `Print` and `Log` are effects, which the interpreter hands
-/// back; here they do nothing.
+/// Calls a builtin. `Print`, `Log` and `Label` are effects, which the interpreter
+/// hands back; here they do nothing.
 pub(crate) fn call(
     env: &Env<'_>,
     heap: &mut Heap,
@@ -70,7 +70,7 @@ pub(crate) fn call(
         })
     };
     match builtin {
-        Builtin::Print | Builtin::Log => Ok(Value::NIL),
+        Builtin::Print | Builtin::Log | Builtin::Label => Ok(Value::NIL),
         Builtin::Str => match view(0) {
             View::Str(_) => Ok(arguments[0]),
             _ => {

@@ -147,16 +147,20 @@ pub(crate) enum Operation {
     Sleep,
     Yield,
     Close,
+    ReadFile,
+    Select,
 }
 
 impl Operation {
-    const ALL: [Operation; 6] = [
+    const ALL: [Operation; 8] = [
         Operation::Send,
         Operation::Recv,
         Operation::Join,
         Operation::Sleep,
         Operation::Yield,
         Operation::Close,
+        Operation::ReadFile,
+        Operation::Select,
     ];
 
     fn of(instr: &Instr) -> Option<Operation> {
@@ -167,6 +171,8 @@ impl Operation {
             Instr::Sleep { .. } => Operation::Sleep,
             Instr::Yield { .. } => Operation::Yield,
             Instr::Close { .. } => Operation::Close,
+            Instr::ReadFile { .. } => Operation::ReadFile,
+            Instr::Select { .. } | Instr::ArmSend { .. } => Operation::Select,
             _ => return None,
         })
     }
@@ -184,6 +190,8 @@ impl Operation {
             Operation::Sleep => "sleep",
             Operation::Yield => "yield",
             Operation::Close => "close",
+            Operation::ReadFile => "read_file",
+            Operation::Select => "select",
         }
     }
 }

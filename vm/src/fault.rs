@@ -45,6 +45,15 @@ pub enum Fault {
         /// How many elements there are.
         length: usize,
     },
+    /// Bounds of a slice that are no part of what is cut.
+    Slice {
+        /// The first bound.
+        from: i64,
+        /// The second.
+        to: i64,
+        /// How many elements there are.
+        length: usize,
+    },
     /// Text that spells no integer.
     NotAnInteger(String),
     /// A call of what is no function.
@@ -64,6 +73,20 @@ pub enum Fault {
     SendOnClosed,
     /// A channel closed twice.
     CloseOfClosed,
+    /// A file that cannot be read.
+    CannotRead {
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file that is no UTF-8.
+    NotText {
+        /// The file.
+        path: String,
+        /// How many bytes of it are good.
+        at: usize,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -91,6 +114,12 @@ impl fmt::Display for Fault {
             Fault::Index { index, length } => {
                 write!(f, "index {index} is out of range: the length is {length}")
             }
+            Fault::Slice { from, to, length } => {
+                write!(
+                    f,
+                    "slice {from}..{to} is out of range: the length is {length}"
+                )
+            }
             Fault::NotAnInteger(text) => write!(f, "{text:?} does not spell an integer of 64 bits"),
             Fault::NotCallable(found) => write!(f, "cannot call {found}: it is not a function"),
             Fault::Arguments {
@@ -107,6 +136,13 @@ impl fmt::Display for Fault {
             Fault::StackOverflow => f.write_str("stack overflow: calls nest too deeply"),
             Fault::SendOnClosed => f.write_str("send on a closed channel"),
             Fault::CloseOfClosed => f.write_str("close of a closed channel"),
+            Fault::CannotRead { path, reason } => write!(f, "cannot read {path:?}: {reason}"),
+            Fault::NotText { path, at } => {
+                write!(
+                    f,
+                    "cannot read {path:?} as text: it is no UTF-8 at byte {at}"
+                )
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::channel::Receiver;
 use crate::copy::Message;
 use crate::sync::lock;
 use crate::task::Task;
+use crate::ticket::Waiter;
 
 /// A task as other tasks know it.
 pub(crate) struct Handle {
@@ -59,7 +60,7 @@ impl Handle {
             Some(result) => Joined::Result(result),
             None => {
                 waiting.push(Receiver {
-                    task: Arc::clone(task),
+                    waiter: Waiter::alone(task),
                     into,
                 });
                 Joined::Wait(waiting)

@@ -1,9 +1,11 @@
 //! The interpreter's loop: everything that a task can do by itself.
 //!
 //! It knows no other task, no worker and no trace. Whatever concerns them
-//! (channels, tasks, output, regions) it hands back as an effect, with the
-//! frame's `pc` still at the instruction; [`effects`](crate::effects) carries
-//! it out and lets the task go on.
+//! (channels, tasks, files, output, regions, user tasks) it hands back as an
+//! effect, with the frame's `pc` still at the instruction;
+//! [`effects`](crate::sched::effects) carries it out and lets the task go on.
+
+use std::sync::Arc;
 
 use weft::builtin::Builtin;
 use weft::op::{Instr, Reg};
@@ -252,7 +254,7 @@ pub(crate) fn execute(env: &Env<'_>, body: &mut Body, fuel: &mut u32) -> Stop {
                 function: id,
             } => call!(u32::from(id.0), base + at(callee) + 1),
             Instr::CallBuiltin {
-                builtin: Builtin::Print | Builtin::Log,
+                builtin: Builtin::Print | Builtin::Log | Builtin::Label,
                 ..
             } => {
                 leave!(pc - 1, Stop::Effect(instr));
@@ -284,6 +286,10 @@ pub(crate) fn execute(env: &Env<'_>, body: &mut Body, fuel: &mut u32) -> Stop {
             }
             Instr::Index { dst, list, index } => {
                 r[at(dst)] = attempt!(index_of(heap, strings, r[at(list)], r[at(index)]))
+            }
+            Instr::Slice { dst, list, bounds } => {
+                let bounds = [r[at(bounds)], r[at(bounds) + 1]];
+                r[at(dst)] = attempt!(slice_of(heap, strings, r[at(list)], bounds));
             }
             Instr::SetIndex { list, index, value } => {
                 attempt!(set_index(
@@ -359,8 +365,16 @@ pub(crate) fn execute(env: &Env<'_>, body: &mut Body, fuel: &mut u32) -> Stop {
             | Instr::Close { .. }
             | Instr::Yield {}
             | Instr::Sleep { .. }
+            | Instr::ReadFile { .. }
+            | Instr::Select { .. }
+            | Instr::ArmRecv { .. }
+            | Instr::ArmSend { .. }
+            | Instr::ArmAfter { .. }
+            | Instr::ArmElse {}
             | Instr::RegionBegin { .. }
-            | Instr::RegionEnd {} => leave!(pc - 1, Stop::Effect(instr)),
+            | Instr::RegionEnd {}
+            | Instr::UserTaskBegin { .. }
+            | Instr::UserTaskEnd {} => leave!(pc - 1, Stop::Effect(instr)),
         }
     }
 }
@@ -418,6 +432,51 @@ fn index_of(heap: &mut Heap, strings: &Strings, list: Value, index: Value) -> Re
         }
     };
     Ok(heap.string(character.encode_utf8(&mut [0; 4])))
+}
+
+fn slice_of(
+    heap: &mut Heap,
+    strings: &Strings,
+    list: Value,
+    bounds: [Value; 2],
+) -> Result<Value, Fault> {
+    let range = |length: usize| {
+        let [from, to] = bounds.map(|bound| match heap.view(strings, bound) {
+            View::Int(i) => Ok(i),
+            other => Err(Fault::Type {
+                place: "a slice",
+                wants: "integers",
+                found: other.type_name(),
+            }),
+        });
+        let (from, to) = (from?, to?);
+        match (usize::try_from(from), usize::try_from(to)) {
+            (Ok(first), Ok(end)) if first <= end && end <= length => Ok(first..end),
+            _ => Err(Fault::Slice { from, to, length }),
+        }
+    };
+    match heap.view(strings, list) {
+        View::List(_, elements) => {
+            let part = elements[range(elements.len())?].to_vec();
+            Ok(heap.list(part))
+        }
+        View::Str(text) if text.is_ascii() => {
+            let text = Arc::clone(text);
+            let range = range(text.len())?;
+            Ok(heap.string(&text[range]))
+        }
+        View::Str(text) => {
+            let text = Arc::clone(text);
+            let range = range(text.chars().count())?;
+            let part: String = text.chars().skip(range.start).take(range.len()).collect();
+            Ok(heap.string(&part))
+        }
+        other => Err(Fault::Type {
+            place: "slicing",
+            wants: "a list or a string",
+            found: other.type_name(),
+        }),
+    }
 }
 
 fn set_index(

@@ -8,7 +8,7 @@
 //!                          ▼                     ▼
 //!                        interp ── effects ──► trace ──► runtime-trace
 //!                          │           │
-//!                  value, heap, text   channel, handle, copy
+//!                  value, heap, text   channel, ticket, handle, copy
 //! ```
 //!
 //! [`run`] can be called as often as one likes, also at the same time: nothing
@@ -33,10 +33,13 @@ mod copy;
 mod equal;
 mod error;
 mod fault;
+mod files;
 mod gauge;
 mod handle;
 mod heap;
 mod interp;
+mod interrupt;
+mod line;
 mod number;
 mod options;
 mod outcome;
@@ -47,6 +50,7 @@ mod state;
 mod sync;
 mod task;
 mod text;
+mod ticket;
 mod trace;
 mod value;
 
@@ -63,6 +67,7 @@ use crate::trace::Tracing;
 
 pub use error::VmError;
 pub use fault::Fault;
+pub use interrupt::Interrupt;
 pub use options::{MAX_WORKERS, Options, TraceOptions, TraceVersion};
 pub use outcome::{
     Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS, TraceReport,
@@ -87,6 +92,7 @@ pub fn run(
         args,
         trace,
         flush_lines,
+        interrupt,
     } = options;
     if !(1..=MAX_WORKERS).contains(&workers) {
         return Err(VmError::Workers(workers));
@@ -99,7 +105,13 @@ pub fn run(
     };
     let tracing = Tracing::new();
     let procs: Vec<ProcCore> = (0..workers).map(ProcCore::new).collect();
-    let shared = Shared::new(env, &tracing, &procs, Output::new(out, flush_lines));
+    let shared = Shared::new(
+        env,
+        &tracing,
+        &procs,
+        Output::new(out, flush_lines),
+        interrupt,
+    );
     let mut end = None;
     let trace = match trace {
         None => {

@@ -1,7 +1,10 @@
 //! The command line: `weft run`, `weft check`, `weft disasm`.
 //!
 //! Statuses: 0 if all went well, 1 for errors in or of the program, 2 for a
-//! deadlock, 64 for a command line that cannot be carried out.
+//! deadlock, 64 for a command line that cannot be carried out, 130 and 143 if
+//! Ctrl-C or SIGTERM has stopped the program.
+
+mod signals;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -150,7 +153,11 @@ fn run(run: Run) -> Result<u8, u8> {
         args: run.args,
         trace,
         flush_lines: io::stdout().is_terminal(),
+        interrupt: Some(&signals::INTERRUPT),
     };
+    if let Err(error) = signals::catch() {
+        complain(&format!("warning: cannot catch signals: {error}\n"));
+    }
     let outcome = vm::run(&program, options, &mut io::stdout()).map_err(|error| {
         complain(&format!("error: {error}\n"));
         STATUS_PROGRAM

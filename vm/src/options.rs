@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::time::Duration;
 
+use crate::interrupt::Interrupt;
+
 /// How to run a program.
 #[derive(Debug)]
 pub struct Options {
@@ -15,6 +17,8 @@ pub struct Options {
     /// Whether output is flushed after each line, as for a terminal. Otherwise
     /// it is flushed when it has grown, when all tasks wait, and at the end.
     pub flush_lines: bool,
+    /// What stops the program from outside.
+    pub interrupt: Option<&'static Interrupt>,
 }
 
 /// How to record a trace.
@@ -49,6 +53,7 @@ impl Options {
             args: Vec::new(),
             trace: None,
             flush_lines: false,
+            interrupt: None,
         }
     }
 }

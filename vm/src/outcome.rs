@@ -25,6 +25,8 @@ pub enum End {
     Failed(RuntimeError),
     /// Every task waited for another.
     Deadlock(Deadlock),
+    /// This signal has interrupted it.
+    Interrupted(i32),
     /// Nobody reads the output any more.
     OutputClosed,
     /// The output cannot be written.
@@ -34,6 +36,9 @@ pub enum End {
     /// A worker panicked, which is a fault of the VM.
     Panicked,
 }
+
+/// What shells add to the number of the signal that ended a program.
+const STATUS_SIGNAL: u8 = 128;
 
 /// The status of a program that nobody listens to: that of one that a closed
 /// pipe ends, 128 and the number of the signal.
@@ -46,6 +51,9 @@ impl End {
             End::Returned => 0,
             End::Failed(_) | End::OutputFailed(_) | End::NoMemory | End::Panicked => 1,
             End::Deadlock(_) => 2,
+            End::Interrupted(signal) => {
+                u8::try_from(*signal).map_or(u8::MAX, |signal| STATUS_SIGNAL.saturating_add(signal))
+            }
             End::OutputClosed => STATUS_CLOSED_PIPE,
         }
     }
@@ -55,7 +63,7 @@ impl End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Returned | End::OutputClosed => Ok(()),
+            End::Returned | End::Interrupted(_) | End::OutputClosed => Ok(()),
             End::Failed(error) => error.fmt(f),
             End::Deadlock(deadlock) => deadlock.fmt(f),
             End::OutputFailed(error) => writeln!(f, "error: cannot write the output: {error}"),

@@ -1,5 +1,8 @@
 //! The program's output: one buffer that all tasks print into, a line at a
 //! time.
+//!
+//! The buffer and the sink have a lock each, so that a sink that blocks holds up
+//! only who writes to it, and the scheduler can treat that as a system call.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -16,76 +19,74 @@ pub(crate) struct Output<'o> {
     flush_lines: bool,
     /// Whether there may be something to flush.
     dirty: AtomicBool,
+    /// Taken with the sink's lock held, if both are.
+    buffer: Mutex<Vec<u8>>,
     sink: Mutex<Sink<'o>>,
 }
 
 struct Sink<'o> {
     out: &'o mut (dyn Write + Send),
-    buffer: Vec<u8>,
+    /// What is being written.
+    writing: Vec<u8>,
     /// Nothing more is written after an error.
     broken: bool,
 }
 
 impl<'o> Output<'o> {
     pub(crate) fn new(out: &'o mut (dyn Write + Send), flush_lines: bool) -> Self {
-        let sink = Sink {
-            out,
-            buffer: Vec::new(),
-            broken: false,
-        };
         Output {
             flush_lines,
             dirty: AtomicBool::new(false),
-            sink: Mutex::new(sink),
+            buffer: Mutex::default(),
+            sink: Mutex::new(Sink {
+                out,
+                writing: Vec::new(),
+                broken: false,
+            }),
         }
     }
 
-    /// Prints a text, which nobody else's gets into.
-    ///
-    /// # Errors
-    /// The first time the output cannot be written. After that, nothing is.
-    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
-        let mut sink = lock(&self.sink);
-        if sink.broken {
-            return Ok(());
-        }
-        sink.buffer.extend_from_slice(text.as_bytes());
-        if self.flush_lines || sink.buffer.len() >= BUFFER {
-            return sink.flush();
-        }
+    /// Prints a text, which nobody else's gets into. `true` if it is to be
+    /// [flushed](Self::flush) before the task prints more.
+    pub(crate) fn print(&self, text: &str) -> bool {
+        let mut buffer = lock(&self.buffer);
+        buffer.extend_from_slice(text.as_bytes());
         // Relaxed: set and cleared under the lock, and a hint outside.
         self.dirty.store(true, Ordering::Relaxed);
-        Ok(())
+        self.flush_lines || buffer.len() >= BUFFER
+    }
+
+    /// Whether there may be something to flush.
+    pub(crate) fn is_dirty(&self) -> bool {
+        // Relaxed: who prints and who flushes the last of it are ordered by the
+        // queues between them.
+        self.dirty.load(Ordering::Relaxed)
     }
 
     /// Writes what is kept.
     ///
     /// # Errors
-    /// As for [`print`](Self::print).
+    /// The first time the output cannot be written. After that, nothing is.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        // Relaxed: who prints and who flushes the last of it are ordered by the
-        // queues between them.
-        if !self.dirty.load(Ordering::Relaxed) {
+        if !self.is_dirty() {
             return Ok(());
         }
-        let mut sink = lock(&self.sink);
-        // Relaxed: as in `print`.
-        self.dirty.store(false, Ordering::Relaxed);
-        sink.flush()
-    }
-}
-
-impl Sink<'_> {
-    fn flush(&mut self) -> io::Result<()> {
-        if self.broken {
-            return Ok(());
+        let sink = &mut *lock(&self.sink);
+        {
+            let mut buffer = lock(&self.buffer);
+            // Relaxed: as in `print`.
+            self.dirty.store(false, Ordering::Relaxed);
+            std::mem::swap(&mut *buffer, &mut sink.writing);
         }
-        let result = self
-            .out
-            .write_all(&self.buffer)
-            .and_then(|()| self.out.flush());
-        self.buffer.clear();
-        self.broken = result.is_err();
+        let result = if sink.broken {
+            Ok(())
+        } else {
+            sink.out
+                .write_all(&sink.writing)
+                .and_then(|()| sink.out.flush())
+        };
+        sink.writing.clear();
+        sink.broken |= result.is_err();
         result
     }
 }

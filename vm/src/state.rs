@@ -3,13 +3,17 @@
 //! ```text
 //!          publish            claim              release
 //!   New ───────────► Runnable ─────► Running ───────────────► Waiting
-//!                      ▲  ▲             │ │                      │
-//!                      │  └─ release ───┘ └─ release ─► Dead     │
+//!                      ▲  ▲             │ │ ▲                    │
+//!                      │  └─ release ───┘ │ └ come_back, release │
+//!                      │                  │         ► Syscall    │
+//!                      │                  └─ release ─► Dead     │
 //!                      └──────────────── Held::wake ─────────────┘
 //! ```
 //!
-//! Besides, a Runnable or Waiting task can be *held* for a moment: by its
-//! waker, or by whoever visits all tasks for a trace.
+//! Besides, a Runnable, Waiting or Syscall task can be *held* for a moment: by
+//! its waker, or by whoever visits all tasks for a trace. A task in the state
+//! Syscall is the affair of the thread that makes the system call for it, which
+//! leaves its memory alone meanwhile.
 //!
 //! # Invariants
 //!
@@ -18,15 +22,17 @@
 //! 2. Nobody but the creator moves a New task; nobody moves a Dead one.
 //! 3. Running never has HELD: claiming waits for a holder to let go.
 //! 4. A Waiting task has one waker at most, since the waker has taken it out of
-//!    the queue it waited in; so waiting for HELD to clear is waiting for a
-//!    visitor, which is brief.
+//!    the queue it waited in, and has claimed its ticket if it waited in
+//!    several; so waiting for HELD to clear is waiting for a visitor, which is
+//!    brief.
 //!
 //! Taking the value is an Acquire, giving it back a Release, so that each owner
 //! sees what the one before has done.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{hint, thread};
 
 /// The states, as they stand in the word.
 const NEW: u8 = 0;
@@ -34,7 +40,8 @@ const RUNNABLE: u8 = 1;
 const RUNNING: u8 = 2;
 const WAITING: u8 = 3;
 const DEAD: u8 = 4;
-/// Set beside Runnable or Waiting.
+const SYSCALL: u8 = 5;
+/// Set beside Runnable, Waiting or Syscall.
 const HELD: u8 = 8;
 
 /// What a running task becomes when its owner releases it.
@@ -42,6 +49,7 @@ const HELD: u8 = 8;
 pub(crate) enum Next {
     Runnable,
     Waiting,
+    Syscall,
     Dead,
 }
 
@@ -50,6 +58,7 @@ pub(crate) enum Next {
 pub(crate) enum Still {
     Runnable,
     Waiting,
+    Syscall,
 }
 
 /// A value that one thread at a time has, together with the state that says
@@ -64,7 +73,7 @@ pub(crate) struct Owned<T> {
 unsafe impl<T: Send> Sync for Owned<T> {}
 
 impl<T> Owned<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Owned {
             word: AtomicU8::new(NEW),
             value: UnsafeCell::new(value),
@@ -95,6 +104,13 @@ impl<T> Owned<T> {
         Owner { of: self }
     }
 
+    /// Takes a task that is in a system call, to run it or to make it runnable.
+    /// The caller is the thread that made the call.
+    pub(crate) fn come_back(&self) -> Owner<'_, T> {
+        self.take(SYSCALL, RUNNING);
+        Owner { of: self }
+    }
+
     /// Holds a waiting task to wake it. The caller has taken it from the queue
     /// it waited in.
     pub(crate) fn hold_waiting(&self) -> Held<'_, T> {
@@ -113,6 +129,7 @@ impl<T> Owned<T> {
             let still = match self.word.load(Ordering::Relaxed) {
                 RUNNABLE => Still::Runnable,
                 WAITING => Still::Waiting,
+                SYSCALL => Still::Syscall,
                 NEW | RUNNING | DEAD => return None,
                 _ => {
                     relax(&mut tries);
@@ -163,7 +180,7 @@ impl<T> Owned<T> {
 fn relax(tries: &mut u32) {
     *tries += 1;
     if *tries < 64 {
-        std::hint::spin_loop()
+        hint::spin_loop()
     } else {
         thread::yield_now()
     }
@@ -174,6 +191,7 @@ impl Still {
         match self {
             Still::Runnable => RUNNABLE,
             Still::Waiting => WAITING,
+            Still::Syscall => SYSCALL,
         }
     }
 }
@@ -202,6 +220,7 @@ impl<T> Owner<'_, T> {
         self.of.give(match next {
             Next::Runnable => RUNNABLE,
             Next::Waiting => WAITING,
+            Next::Syscall => SYSCALL,
             Next::Dead => DEAD,
         });
     }
@@ -243,7 +262,7 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -262,7 +281,9 @@ mod tests {
             Some((Still::Waiting, 2))
         );
         owned.hold_waiting().wake();
-        owned.claim().release(Next::Dead);
+        owned.claim().release(Next::Syscall);
+        assert_eq!(owned.hold_still().map(|h| h.still()), Some(Still::Syscall));
+        owned.come_back().release(Next::Dead);
         assert!(owned.hold_still().is_none(), "dead");
     }
 

@@ -1,6 +1,10 @@
-//! Locks as this crate uses them.
+//! Locks and atomics as this crate uses them.
+//!
+//! What the models (`tests/loom_sched.rs`) look at takes them from here: they
+//! are built from the same files, with loom's in this place.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic};
+pub(crate) use std::{hint, thread};
 
 /// Locks, whatever a panicking thread may have left behind: a panic in a
 /// worker ends the program, and its report is worth more than a second panic.

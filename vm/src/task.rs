@@ -12,7 +12,9 @@ use crate::copy::Copier;
 use crate::gauge::Gauge;
 use crate::handle::Handle;
 use crate::heap::Heap;
+use crate::sched::Done;
 use crate::state::Owned;
+use crate::ticket::Selecting;
 use crate::trace::TaskTrace;
 use crate::value::Value;
 
@@ -41,12 +43,37 @@ pub(crate) struct Body {
     /// The calls in progress, outermost first; empty once the task has ended.
     pub(crate) frames: Vec<Frame>,
     pub(crate) heap: Heap,
-    /// The names of the regions that are open, outermost first.
-    pub(crate) regions: Vec<Value>,
+    /// The regions and user tasks that are open, outermost first.
+    pub(crate) open: Vec<Open>,
+    /// The innermost user task, also if another task has begun it; 0 for none.
+    pub(crate) user_task: u64,
+    /// What the trace calls it, if it has a label.
+    pub(crate) label: Option<Box<Label>>,
+    /// Where it waits, while it is in a `select`.
+    pub(crate) selecting: Option<Box<Selecting>>,
     /// What it waits for, while it waits.
     pub(crate) wait: Wait,
+    /// What its system call has brought, until it takes it.
+    pub(crate) done: Option<Box<Done>>,
     /// How many bytes of it the sum of all heaps counts already.
     pub(crate) counted: usize,
+}
+
+/// A region or user task that ends when the block does that has opened it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Open {
+    /// A region of this name.
+    Region(Value),
+    /// The innermost user task; inside this other one, or 0.
+    UserTask { outer: u64 },
+}
+
+/// A task's label.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) text: Arc<str>,
+    /// The generation that has been told of it last.
+    pub(crate) told: u64,
 }
 
 /// A call in progress.
@@ -70,6 +97,7 @@ pub(crate) enum Wait {
     /// The end of the task of this number.
     Join(u64),
     Sleep,
+    Select,
 }
 
 /// The calls in progress of a task that holds still, for traces and messages.
@@ -81,17 +109,21 @@ pub(crate) struct Stack<'a> {
 
 impl Task {
     /// A new task, in the state New, about to call a function with copies of
-    /// `arguments`, which are values of the heap beside them. `gauge` counts
-    /// its memory.
+    /// `arguments`, which are values of the heap beside them, inside a user
+    /// task or none (0). `gauge` counts its memory.
     pub(crate) fn new(
         id: u64,
         code: &Code,
         function: u32,
+        user_task: u64,
         (heap, arguments): (&Heap, &[Value]),
         gauge: &Gauge,
     ) -> Arc<Task> {
         let registers = usize::from(code.function(function).registers);
-        let mut body = Body::default();
+        let mut body = Body {
+            user_task,
+            ..Body::default()
+        };
         body.stack.reserve_exact(registers);
         let mut copier = Copier::new(heap, &mut body.heap);
         body.stack
@@ -127,6 +159,13 @@ impl Body {
     pub(crate) fn step_over(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             frame.pc += 1;
+        }
+    }
+
+    /// Lets the innermost frame go on at another instruction.
+    pub(crate) fn go_on_at(&mut self, pc: u32) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pc = pc;
         }
     }
 

@@ -10,6 +10,8 @@
 mod file;
 mod host;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 pub use runtime_trace::StartError;
 pub(crate) use runtime_trace::{BlockReason, ProcTrace, StopReason, TaskTrace};
 use runtime_trace::{Emit, Pcs, StackId, Tracer, Worker, WorkerError};
@@ -19,16 +21,21 @@ pub(crate) use file::record;
 use crate::code::Code;
 use crate::sched::Proc;
 use crate::state::{Held, Next, Owner};
-use crate::task::{Body, Stack, Task, Wait};
+use crate::task::{Body, Label, Stack, Task, Wait};
 
 /// The program's tracer.
 pub(crate) struct Tracing {
     tracer: Tracer,
+    /// Counts the generations; moves just after each has begun.
+    generation: AtomicU64,
+    /// The last number given to a user task.
+    user_tasks: AtomicU64,
 }
 
 /// One thread's pen.
 pub(crate) struct Recorder<'s> {
     worker: Worker<'s>,
+    tracing: &'s Tracing,
 }
 
 /// The running task, as its events need it.
@@ -45,13 +52,24 @@ pub(crate) enum Resume {
     Again,
     /// After it: the waker has done its work.
     After,
+    /// At another instruction of the same function, for the same reason.
+    At(u32),
 }
 
 impl Tracing {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Tracing {
             tracer: Tracer::new(),
+            generation: AtomicU64::new(0),
+            user_tasks: AtomicU64::new(0),
         }
+    }
+
+    /// A generation has begun: what each is to be told anew is due.
+    fn new_generation(&self) {
+        // Release: pairs with the load in `label`. Who sees it late tells it a
+        // little later.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Whether a trace is being recorded at this moment.
@@ -65,7 +83,10 @@ impl Tracing {
     /// # Errors
     /// If there is no memory for it.
     pub(crate) fn recorder(&self) -> Result<Recorder<'_>, WorkerError> {
-        self.tracer.worker().map(|worker| Recorder { worker })
+        self.tracer.worker().map(|worker| Recorder {
+            worker,
+            tracing: self,
+        })
     }
 }
 
@@ -97,6 +118,11 @@ fn stack_id<'i>(emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
 
 /// Procs.
 impl<'s> Recorder<'s> {
+    /// The thread's number in the trace.
+    pub(crate) fn id(&self) -> u64 {
+        self.worker.id()
+    }
+
     /// This thread has taken an idle proc.
     pub(crate) fn proc_start(&self, proc: &Proc<'s>) {
         if let Some(emit) = self.worker.acquire(None, None) {
@@ -108,6 +134,14 @@ impl<'s> Recorder<'s> {
     pub(crate) fn proc_stop(&self, proc: &Proc<'s>) {
         if let Some(emit) = self.worker.acquire(Some(proc.trace()), None) {
             emit.proc_stop();
+        }
+    }
+
+    /// This thread has taken a proc from the worker of this number, whose task
+    /// is in a system call.
+    pub(crate) fn proc_steal(&self, proc: &Proc<'s>, from: u64) {
+        if let Some(emit) = self.worker.acquire(None, None) {
+            emit.proc_steal(proc.trace(), from);
         }
     }
 
@@ -204,10 +238,43 @@ impl<'s> Recorder<'s> {
                 at,
             );
         }
-        if resume == Resume::After {
-            held.get_mut().step_over();
+        match resume {
+            Resume::Again => {}
+            Resume::After => held.get_mut().step_over(),
+            Resume::At(pc) => held.get_mut().go_on_at(pc),
         }
         held.wake();
+    }
+
+    /// The running task is about to enter a system call.
+    pub(crate) fn syscall_begin(
+        &self,
+        proc: &Proc<'s>,
+        task: &Task,
+        owner: Owner<'_, Body>,
+        code: &Code,
+    ) {
+        let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
+        if let Some(emit) = &emit {
+            emit.syscall_begin(stack_id(emit, owner.get().calls(code)));
+        }
+        owner.release(Next::Syscall);
+    }
+
+    /// The task is back from its system call, and this thread has its proc.
+    pub(crate) fn syscall_end(&self, proc: &Proc<'s>, task: &Task) {
+        if let Some(emit) = self.worker.acquire(Some(proc.trace()), Some(&task.trace)) {
+            emit.syscall_end();
+        }
+    }
+
+    /// The task is back from its system call, without a proc, and runnable.
+    pub(crate) fn syscall_end_blocked(&self, task: &Task, owner: Owner<'_, Body>) {
+        let emit = self.worker.acquire(None, Some(&task.trace));
+        if let Some(emit) = &emit {
+            emit.syscall_end_blocked();
+        }
+        owner.release(Next::Runnable);
     }
 
     /// The running task ends.
@@ -222,30 +289,80 @@ impl<'s> Recorder<'s> {
 
 /// Annotations and figures.
 impl<'s> Recorder<'s> {
-    pub(crate) fn region_begin(&self, proc: &Proc<'s>, here: Here<'_>, name: &str) {
+    /// A new user task begins inside another one, or none (0); gives its number.
+    pub(crate) fn user_task_begin(
+        &self,
+        proc: &Proc<'s>,
+        here: Here<'_>,
+        parent: u64,
+        name: &str,
+    ) -> u64 {
+        // Relaxed: it only has to be unique.
+        let id = self.tracing.user_tasks.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(emit) = self
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.region_begin(0, name, stack_id(&emit, here.stack));
+            emit.user_task_begin(id, parent, name, stack_id(&emit, here.stack));
+        }
+        id
+    }
+
+    pub(crate) fn user_task_end(&self, proc: &Proc<'s>, here: Here<'_>, id: u64) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.user_task_end(id, stack_id(&emit, here.stack));
         }
     }
 
-    pub(crate) fn region_end(&self, proc: &Proc<'s>, here: Here<'_>, name: &str) {
-        if let Some(emit) = self
-            .worker
-            .acquire(Some(proc.trace()), Some(&here.task.trace))
+    /// Tells the trace the running task's label, unless this generation knows it.
+    #[inline]
+    pub(crate) fn label(&self, proc: &Proc<'s>, task: &Task, label: Option<&mut Label>) {
+        let Some(label) = label else { return };
+        // Acquire: pairs with `Tracing::new_generation`, so that what is written
+        // below goes to this generation or a later one.
+        let generation = self.tracing.generation.load(Ordering::Acquire);
+        if label.told != generation
+            && let Some(emit) = self.worker.acquire(Some(proc.trace()), Some(&task.trace))
         {
-            emit.region_end(0, name, stack_id(&emit, here.stack));
+            emit.label(&label.text);
+            label.told = generation;
         }
     }
 
-    pub(crate) fn log(&self, proc: &Proc<'s>, here: Here<'_>, category: &str, message: &str) {
+    pub(crate) fn region_begin(&self, proc: &Proc<'s>, here: Here<'_>, user_task: u64, name: &str) {
         if let Some(emit) = self
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.log(0, category, message, stack_id(&emit, here.stack));
+            emit.region_begin(user_task, name, stack_id(&emit, here.stack));
+        }
+    }
+
+    pub(crate) fn region_end(&self, proc: &Proc<'s>, here: Here<'_>, user_task: u64, name: &str) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.region_end(user_task, name, stack_id(&emit, here.stack));
+        }
+    }
+
+    pub(crate) fn log(
+        &self,
+        proc: &Proc<'s>,
+        here: Here<'_>,
+        user_task: u64,
+        category: &str,
+        message: &str,
+    ) {
+        if let Some(emit) = self
+            .worker
+            .acquire(Some(proc.trace()), Some(&here.task.trace))
+        {
+            emit.log(user_task, category, message, stack_id(&emit, here.stack));
         }
     }
 
@@ -268,5 +385,6 @@ pub(crate) fn reason(wait: Wait) -> BlockReason {
         Wait::Receive => BlockReason::ChanReceive,
         Wait::Join(_) => BlockReason::Sync,
         Wait::Sleep => BlockReason::Sleep,
+        Wait::Select => BlockReason::Select,
     }
 }

@@ -2,8 +2,10 @@
 //! must not change.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 const STATUS_CLOSED_PIPE: i32 = 141;
 
@@ -252,4 +254,101 @@ fn everything_after_the_file_s_own_arguments_is_theirs() {
         .output()
         .expect("weft runs");
     assert_eq!(text(&output.stdout), "[\"--workers\", \"x\"]\n");
+}
+
+/// Starts a program, waits for its first line, sends it a signal, and gives back
+/// how it ended.
+fn interrupted(name: &str, source: &str, signal: i32, workers: &str) -> (Output, Temp) {
+    let program = Temp::with(&format!("{name}.weft"), source);
+    let trace = Temp::new(&format!("{name}.trace"));
+    let mut child = weft()
+        .arg("run")
+        .arg(&program.0)
+        .args(["--workers", workers, "--trace-period", "5", "--trace"])
+        .arg(&trace.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("weft runs");
+    let stdin = child.stdin.take();
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("it prints");
+    assert_eq!(line, "ready\n");
+    let id = i32::try_from(child.id()).expect("a process");
+    // SAFETY: it has no effect on this process, and the child has not been
+    // waited for, so that the number is its own.
+    assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+    let output = child.wait_with_output().expect("it ends");
+    drop(stdin);
+    (output, trace)
+}
+
+#[test]
+fn a_signal_stops_the_program_and_finishes_the_trace() {
+    let asleep = "fn main() {
+        print(\"ready\")
+        sleep(100000)
+      }";
+    let busy = "fn spin() { while true {} }
+      fn main() {
+        print(\"ready\")
+        sleep(1)
+        for i in 0..4 { spawn spin() }
+        spin()
+      }";
+    let reading = "fn main() {
+        print(\"ready\")
+        read_file(\"/dev/stdin\")
+        recv(chan(0))
+      }";
+    let programs = [("asleep", asleep), ("busy", busy), ("reading", reading)];
+    for (name, source) in programs {
+        for (signal, status) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+            for workers in ["1", "2", "8"] {
+                // The child's input stays open, and silent, for the last one.
+                let name = format!("{name}-{signal}-{workers}");
+                let (output, trace) = interrupted(&name, source, signal, workers);
+                assert_status(&output, status);
+                let said = text(&output.stderr);
+                assert!(said.starts_with("trace: "), "{name}: {said}");
+                assert!(said.ends_with(" 0 events lost\n"), "{name}: {said}");
+                if let Some(folder) = std::env::var_os("TRACE_KEEP_DIR") {
+                    let kept = Path::new(&folder).join(format!("vm-signal-{name}.trace"));
+                    std::fs::copy(&trace.0, kept).expect("the folder can be written to");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_even_a_program_that_cannot_write() {
+    let program = Temp::with(
+        "stuck.weft",
+        "fn main() { while true { print(\"nobody reads this\") } }",
+    );
+    let mut child = weft()
+        .arg("run")
+        .arg(&program.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("weft runs");
+    let id = i32::try_from(child.id()).expect("a process");
+    // Time for the handler to be there and for the pipe to fill.
+    std::thread::sleep(Duration::from_millis(300));
+    let status = loop {
+        // SAFETY: it has no effect on this process, and the child has not been
+        // waited for, so that the number is its own.
+        assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
+        std::thread::sleep(Duration::from_millis(30));
+        if let Some(status) = child.try_wait().expect("it is a child") {
+            break status;
+        }
+    };
+    assert_eq!(status.signal(), Some(libc::SIGINT), "{status}");
 }

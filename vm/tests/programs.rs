@@ -32,6 +32,11 @@ fn examples_with_8_workers() {
 }
 
 #[test]
+fn examples_with_64_workers() {
+    check_folder("examples", 64);
+}
+
+#[test]
 fn programs_with_1_worker() {
     check_folder("tests/programs", 1);
 }
@@ -44,6 +49,11 @@ fn programs_with_2_workers() {
 #[test]
 fn programs_with_8_workers() {
     check_folder("tests/programs", 8);
+}
+
+#[test]
+fn programs_with_64_workers() {
+    check_folder("tests/programs", 64);
 }
 
 struct Expected {

@@ -195,3 +195,85 @@ fn runs_beside_each_other_do_not_meet() {
         }
     });
 }
+
+#[test]
+fn selects_that_pass_tokens_around() {
+    repeat(
+        "select",
+        "fn hop(id, a, b, c, done, quit) {
+           let hops = 0
+           while true {
+             let left = -1
+             label(\"hops \" + str(id))
+             select {
+               x = recv(a) { left = x }
+               x = recv(b) { left = x }
+               x = recv(c) { left = x }
+               after(id % 3) {}
+               recv(quit) { return hops }
+             }
+             if left < 0 { continue }
+             task \"hop\" {
+               hops = hops + 1
+               if left == 0 {
+                 send(done, id)
+                 continue
+               }
+               select {
+                 send(a, left - 1) {}
+                 send(b, left - 1) {}
+                 recv(quit) { return \"never\" }
+                 send(c, left - 1) {}
+               }
+             }
+           }
+         }
+         fn main() {
+           let a = chan(0)
+           let b = chan(1)
+           let c = chan(2)
+           let done = chan(0)
+           let quit = chan(0)
+           let tasks = []
+           for id in 0..20 { push(tasks, spawn hop(id, a, b, c, done, quit)) }
+           for i in 0..10 { send(a, 19) }
+           for i in 0..10 { recv(done) }
+           close(quit)
+           let hops = 0
+           for t in tasks { hops = hops + join(t) }
+           print(hops)
+         }",
+        "200\n",
+    );
+}
+
+#[test]
+fn selects_on_both_ends_of_the_same_channels() {
+    repeat(
+        "market",
+        "fn trade(one, other, rounds) {
+           let sum = 0
+           for i in 0..rounds {
+             select {
+               send(one, 1) { sum = sum + 1 }
+               x = recv(one) { sum = sum - x }
+               send(other, 1) { sum = sum + 1 }
+               x = recv(other) { sum = sum - x }
+             }
+           }
+           return sum
+         }
+         fn main() {
+           let a = chan(0)
+           let b = chan(0)
+           let sum = 0
+           for pair in 0..5 {
+             let first = spawn trade(a, b, 100)
+             let second = spawn trade(b, a, 100)
+             sum = sum + join(first) + join(second)
+           }
+           print(sum)
+         }",
+        "0\n",
+    );
+}

@@ -186,7 +186,9 @@ impl fmt::Display for XtaskError {
                  when TRACE_KEEP_DIR names it",
                 folder.display()
             ),
-            Self::NoModels => f.write_str("no such model in runtime-trace/tests/loom_*.rs"),
+            Self::NoModels => {
+                f.write_str("no such model in runtime-trace/tests/loom_*.rs or vm/tests/loom_*.rs")
+            }
             Self::Models { failed } => write!(f, "models that failed: {failed}"),
             Self::Json { what, error } => write!(f, "{what} printed bad JSON: {error}"),
             Self::Untidy { findings } => write!(f, "findings: {findings}"),

@@ -1,6 +1,8 @@
-//! `cargo xtask loom`: runs the models of the tracer's concurrent parts.
+//! `cargo xtask loom`: runs the models of the tracer's and the scheduler's
+//! concurrent parts.
 //!
-//! Models are the tests in `runtime-trace/tests/loom_*.rs`. They are built with
+//! Models are the tests in `runtime-trace/tests/loom_*.rs` and
+//! `vm/tests/loom_*.rs`. They are built with
 //! `--cfg loom`, in a target folder of their own, and run one a process, so that
 //! each can be timed and one that fails does not hide the others.
 
@@ -13,8 +15,8 @@ use crate::error::XtaskError;
 use crate::process::{capture, cargo, collect};
 use crate::root::{root, target};
 
-/// The package that has models.
-const PACKAGE: &str = "runtime-trace";
+/// The packages that have models.
+const PACKAGES: [&str; 2] = ["runtime-trace", "vm"];
 
 /// How often loom interrupts a thread that could go on, unless the user says
 /// otherwise: more finds hardly more and takes much longer.
@@ -26,14 +28,17 @@ const PREEMPTIONS: &str = "2";
 ///
 /// If one fails, none has such a name, or they do not build.
 pub(crate) fn run(filter: Option<&str>) -> Result<(), XtaskError> {
-    let files = model_files(&root().join(PACKAGE).join("tests"))?;
-    if files.is_empty() {
-        return Err(XtaskError::NoModels);
+    let mut programs = Vec::new();
+    for package in PACKAGES {
+        let files = model_files(&root().join(package).join("tests"))?;
+        if !files.is_empty() {
+            programs.extend(build(package, &files)?);
+        }
     }
     let mut ran = 0;
     let mut failed = 0;
     println!("{:<52} {:>12} {:>10}", "model", "executions", "time");
-    for (file, program) in build(&files)? {
+    for (file, program) in programs {
         for test in models(&program)? {
             let name = format!("{file}::{test}");
             if filter.is_some_and(|part| !name.contains(part)) {
@@ -73,12 +78,12 @@ fn model_files(folder: &Path) -> Result<Vec<String>, XtaskError> {
     Ok(names)
 }
 
-/// Builds the test files and returns each file's name with its program.
-fn build(files: &[String]) -> Result<Vec<(String, PathBuf)>, XtaskError> {
+/// Builds a package's test files and returns each file's name with its program.
+fn build(package: &str, files: &[String]) -> Result<Vec<(String, PathBuf)>, XtaskError> {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     let mut command = cargo();
     command
-        .args(["test", "--release", "--no-run", "--package", PACKAGE])
+        .args(["test", "--release", "--no-run", "--package", package])
         .args(["--message-format", "json-render-diagnostics"])
         .env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start())
         .env("CARGO_TARGET_DIR", target().join("loom"))
@@ -100,7 +105,9 @@ fn programs(said: &str) -> Result<Vec<(String, PathBuf)>, XtaskError> {
                 what: "cargo test",
                 error,
             })?;
-        if let Some(program) = message["executable"].as_str() {
+        // The package's own programs are built beside its tests.
+        let is_test = message["target"]["kind"][0] == "test";
+        if let Some(program) = message["executable"].as_str().filter(|_| is_test) {
             let name = message["target"]["name"].as_str().unwrap_or_default();
             programs.push((name.to_owned(), PathBuf::from(program)));
         }
@@ -150,7 +157,7 @@ fn run_model(program: &Path, name: &str) -> Result<Outcome, XtaskError> {
     let mut command = Command::new(program);
     command
         .args(["--exact", name, "--nocapture", "--test-threads", "1"])
-        .current_dir(root().join(PACKAGE));
+        .current_dir(root());
     for (variable, value) in [("LOOM_MAX_PREEMPTIONS", PREEMPTIONS), ("LOOM_LOG", "info")] {
         if std::env::var_os(variable).is_none() {
             command.env(variable, value);
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn programs_are_found_in_what_cargo_says() {
         let said = r#"{"reason":"compiler-artifact","executable":null}
-{"reason":"compiler-artifact","target":{"name":"loom_map"},"executable":"/somewhere/loom_map-1"}
+{"reason":"compiler-artifact","target":{"kind":["test"],"name":"loom_map"},"executable":"/somewhere/loom_map-1"}
 {"reason":"build-finished","success":true}"#;
         assert_eq!(
             programs(said).unwrap(),

@@ -74,6 +74,37 @@ pub(crate) enum StmtKind<'s> {
         name: Expr<'s>,
         body: Block<'s>,
     },
+    UserTask {
+        name: Expr<'s>,
+        body: Block<'s>,
+    },
+    Select(Vec<Arm<'s>>),
+}
+
+/// A way out of a `select`.
+#[derive(Debug)]
+pub(crate) struct Arm<'s> {
+    pub(crate) event: ArmEvent<'s>,
+    pub(crate) body: Block<'s>,
+    /// Where it begins, or what it does: the place of its errors.
+    pub(crate) span: Span,
+}
+
+/// What an arm of a `select` waits for.
+#[derive(Debug)]
+pub(crate) enum ArmEvent<'s> {
+    Recv {
+        name: Option<Ident<'s>>,
+        channel: Expr<'s>,
+    },
+    Send {
+        channel: Expr<'s>,
+        value: Expr<'s>,
+    },
+    After {
+        millis: Expr<'s>,
+    },
+    Else,
 }
 
 #[derive(Debug)]
@@ -110,6 +141,8 @@ pub(crate) enum ExprKind<'s> {
     Binary(BinaryOp, Box<Expr<'s>>, Box<Expr<'s>>),
     Logic(LogicOp, Box<Expr<'s>>, Box<Expr<'s>>),
     Index(Box<Expr<'s>>, Box<Expr<'s>>),
+    /// What is cut, and from where up to, without, where.
+    Slice(Box<Expr<'s>>, Box<[Expr<'s>; 2]>),
     Call(Box<Expr<'s>>, Vec<Expr<'s>>),
     Spawn(Box<Expr<'s>>, Vec<Expr<'s>>),
 }

@@ -48,6 +48,8 @@ builtins! {
     Chan = "chan", 1, 1;
     /// `log(category, message)`: one log event of the trace; gives nil. Fails unless both are strings.
     Log = "log", 2, 2;
+    /// `label(name)`: labels the task in the trace; gives nil. Fails unless it is a string.
+    Label = "label", 1, 1;
     /// `args()`: the program's arguments, a new list of strings.
     Args = "args", 0, 0;
     /// `clock()`: nanoseconds of a monotonic clock, an integer.
@@ -102,6 +104,8 @@ task_calls! {
     Yield = "yield", 0;
     /// `sleep(ms)`: gives nil after that many milliseconds.
     Sleep = "sleep", 1;
+    /// `read_file(path)`: the text of a file. Fails if it cannot be read or is no UTF-8.
+    ReadFile = "read_file", 1;
 }
 
 impl TaskCall {

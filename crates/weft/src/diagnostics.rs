@@ -69,6 +69,17 @@ pub enum ErrorKind {
     ChainedComparison,
     /// The left side of `=` is neither a name nor an element.
     NotAssignable,
+    /// Something else than an operation that a `select` can wait for.
+    NotAnArm {
+        /// What is called.
+        name: String,
+        /// Whether its result is to be assigned.
+        assigned: bool,
+    },
+    /// A `select` without an arm.
+    EmptySelect,
+    /// An arm of a `select` that another one keeps from ever being taken.
+    ArmNeverTaken,
     /// `spawn` without a call after it.
     SpawnWithoutCall,
     /// A function begins while a block is still open.
@@ -160,6 +171,11 @@ impl fmt::Display for ErrorKind {
             }
             ErrorKind::ChainedComparison => f.write_str("comparisons cannot be chained"),
             ErrorKind::NotAssignable => f.write_str("this cannot be assigned to"),
+            ErrorKind::NotAnArm { name, .. } => {
+                write!(f, "`{name}` cannot be an arm of a `select` here")
+            }
+            ErrorKind::EmptySelect => f.write_str("this `select` has no arm"),
+            ErrorKind::ArmNeverTaken => f.write_str("this arm is never taken"),
             ErrorKind::SpawnWithoutCall => f.write_str("`spawn` needs a call"),
             ErrorKind::UnclosedBlock => f.write_str("a function begins inside an open block"),
             ErrorKind::NestedFunction => f.write_str("a function cannot be inside a function"),
@@ -233,6 +249,12 @@ impl ErrorKind {
             ErrorKind::Expected { hint, .. } => return hint.map(str::to_owned),
             ErrorKind::ChainedComparison => "write `a < b and b < c`",
             ErrorKind::NotAssignable => "assign to a name or to an element like `a[i]`",
+            ErrorKind::NotAnArm { assigned: true, .. } => "only `recv(channel)` gives a value",
+            ErrorKind::NotAnArm { .. } => {
+                "arms are `x = recv(c)`, `recv(c)`, `send(c, x)`, `after(ms)` and `else`"
+            }
+            ErrorKind::EmptySelect => "give it at least one arm, like `recv(c) { ... }`",
+            ErrorKind::ArmNeverTaken => "keep one `else`, and no `after` beside it",
             ErrorKind::SpawnWithoutCall => "write `spawn f(x)`",
             ErrorKind::UnclosedBlock => "a `}` is missing above",
             ErrorKind::NestedFunction => "move it out to the top level",

@@ -50,6 +50,10 @@ pub(crate) enum Tok {
     Spawn,
     #[token("region")]
     Region,
+    #[token("task")]
+    Task,
+    #[token("select")]
+    Select,
     #[token("nil")]
     Nil,
     #[token("true")]

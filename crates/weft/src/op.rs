@@ -27,12 +27,12 @@
 //! its preemption budget, and it may stop the task after the jump or the call
 //! has taken effect.
 //!
-//! **Blocking** instructions (`Send`, `Recv`, `Join`, `ForNext`) change
+//! **Blocking** instructions (`Send`, `Recv`, `Join`, `ForNext`, `Select`) change
 //! nothing before they succeed. A VM may therefore suspend the task with the
 //! program counter at the instruction and run it again after a wake-up; or a
 //! waker may do the instruction's work for it, write the register named in
-//! its row, and let the task go on with the next instruction. `Sleep` and
-//! `Yield` are not repeated: the task goes on after them.
+//! its row, and let the task go on with the next instruction. `Sleep`,
+//! `Yield` and `ReadFile` are not repeated: the task goes on after them.
 
 use std::fmt;
 
@@ -361,9 +361,9 @@ ops! {
     /// Calls a builtin with `argc` arguments in `R[base]` and up; the result goes to `R[base]`.
     /// Fails as the builtin does; the number of arguments is right.
     CallBuiltin = "builtin", is::FALLIBLE, (base: Reg = A, builtin: Builtin = B, argc: u8 = C);
-    /// Ends the function with `R[src]` as its result. All its regions have ended.
+    /// Ends the function with `R[src]` as its result. All its regions and user tasks have ended.
     Return = "return", is::PLAIN, (src: Reg = A);
-    /// Ends the function with nil as its result. All its regions have ended.
+    /// Ends the function with nil as its result. All its regions and user tasks have ended.
     ReturnNil = "return_nil", is::PLAIN, ();
 
     // Lists.
@@ -375,6 +375,10 @@ ops! {
     /// `R[dst] = R[list][R[index]]`: an element of a list or a character of a string. Fails on
     /// other types and out of range.
     Index = "index", is::FALLIBLE, (dst: Reg = A, list: Reg = B, index: Reg = C);
+    /// `R[dst]` = the elements of the list, or characters of the string, in `R[list]` from
+    /// `R[bounds]` up to, without, `R[bounds+1]`: a new one. Fails on other types, and unless
+    /// 0 <= from <= to <= length.
+    Slice = "slice", is::FALLIBLE, (dst: Reg = A, list: Reg = B, bounds: Reg = C);
     /// `R[list][R[index]] = R[value]`. Fails on other types than a list and an integer, and out of range.
     SetIndex = "set_index", is::FALLIBLE, (list: Reg = A, index: Reg = B, value: Reg = C);
 
@@ -418,12 +422,40 @@ ops! {
     /// it is a number of at least 0.
     Sleep = "sleep", is::FALLIBLE | is::BLOCKING, (millis: Reg = A);
 
-    // Regions of the trace. They nest within a function, and every way out ends them.
+    /// `R[dst]` = the text of the file whose path is `R[path]`. The task may wait for the system
+    /// meanwhile, but for no other task, and goes on after the instruction. Fails on other types
+    /// than a string, and if the file cannot be read or is no UTF-8.
+    ReadFile = "read_file", is::FALLIBLE | is::BLOCKING, (dst: Reg = A, path: Reg = B);
+
+    // Waiting for several things at once. A `Select` is followed by its arms, each an instruction
+    // and a `Jump` to the arm's body; it takes one that is ready, at random, and goes on at the
+    // jump after it. Arms are never run themselves.
+
+    /// Takes one of the `arms` arms that follow, blocking while none is ready; unless one is an
+    /// `ArmElse`, which is then taken. Fails if an operand of an arm has the wrong type, with the
+    /// program counter at that arm, or if an arm that is taken fails. A waker does an arm's work
+    /// and lets the task go on at the jump after it; after a close the instruction runs again.
+    Select = "select", is::FALLIBLE | is::BLOCKING, (arms: u8 = A);
+    /// Receives as `Recv`.
+    ArmRecv = "arm_recv", is::PLAIN, (dst: Reg = A, channel: Reg = B);
+    /// Sends as `Send`. Ready, and failing, if the channel is closed.
+    ArmSend = "arm_send", is::PLAIN, (channel: Reg = A, value: Reg = B);
+    /// Is ready once the task has waited for `R[millis]` milliseconds in this `Select`.
+    ArmAfter = "arm_after", is::PLAIN, (millis: Reg = A);
+    /// Is taken if no other arm is ready.
+    ArmElse = "arm_else", is::PLAIN, ();
+
+    // Regions and user tasks of the trace. They nest within a function, and every way out ends them.
 
     /// Opens a region named by `R[name]`. Fails unless it is a string.
     RegionBegin = "region_begin", is::FALLIBLE, (name: Reg = A);
     /// Closes the innermost region that the function has opened.
     RegionEnd = "region_end", is::PLAIN, ();
+    /// Begins a user task named by `R[name]`, inside the one that the task is in, if any. Fails
+    /// unless it is a string.
+    UserTaskBegin = "user_task", is::FALLIBLE, (name: Reg = A);
+    /// Ends the innermost user task that the function has begun.
+    UserTaskEnd = "user_task_end", is::PLAIN, ();
 }
 
 impl Op {

@@ -6,6 +6,7 @@
 //! has one is not reported again, which keeps consequences quiet.
 
 mod expr;
+mod select;
 
 use crate::ast::{Block, Expr, ExprKind, FnDecl, Ident, Item, Iterable, Stmt, StmtKind};
 use crate::diagnostics::{ErrorKind, Sink};
@@ -142,7 +143,7 @@ impl<'s> Parser<'s, '_> {
                 Some("write `x = x + ...`")
             }
             (_, Tok::Assign) => Some("`==` compares, and `=` stands only in statements"),
-            (_, Tok::DotDot) => Some("a range stands only in `for x in a..b`"),
+            (_, Tok::DotDot) => Some("a range stands only in `for x in a..b` and `list[a..b]`"),
             (_, Tok::LeftBrace) if self.at_line_end() => {
                 Some("the `{` stands on the line of what it belongs to")
             }
@@ -404,6 +405,14 @@ impl<'s> Parser<'s, '_> {
                     body: self.block()?,
                 }
             }
+            Tok::Task => {
+                self.bump();
+                StmtKind::UserTask {
+                    name: self.expr()?,
+                    body: self.block()?,
+                }
+            }
+            Tok::Select => self.select()?,
             Tok::Fn if self.tokens[self.at + 1].tok == Tok::Name => {
                 return Err(self.fail(ErrorKind::NestedFunction, start));
             }

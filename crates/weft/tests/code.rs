@@ -446,7 +446,7 @@ fn positions_of_instructions() {
 }
 
 #[test]
-fn examples_compile_and_say_what_they_print() {
+fn examples_compile_and_say_what_they_do() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).expect("there are examples") {
@@ -460,11 +460,76 @@ fn examples_compile_and_say_what_they_print() {
             Err(errors) => panic!("{errors}"),
         }
         assert!(
-            source.contains("// expect: "),
-            "{} says not what it prints",
+            source.contains("// expect: ") || source.contains("// error: "),
+            "{} says not what it does",
             path.display()
         );
         seen += 1;
     }
     assert!(seen >= 8, "only {seen} examples");
+}
+
+#[test]
+fn select_user_tasks_and_slices() {
+    check(
+        r#"fn f(c, d, s) {
+  while true {
+    task "t" {
+      region "r" {
+        select {
+          x = recv(c) { return x }
+          recv(d) { break }
+          send(c, s[1..len(s)]) { continue }
+          after(5) {}
+          send(d, read_file(s)) { label(s) }
+        }
+      }
+    }
+  }
+}
+fn main() {}"#,
+        expect![[r#"
+            fn f/3, 7 registers, at t.weft:1:4
+                0  3:10    const          r3, k0  ; "t"
+                1  3:5     user_task      r3
+                2  4:14    const          r3, k1  ; "r"
+                3  4:7     region_begin   r3
+                4  8:21    int            r5, 1
+                5  8:28    move           r6, r2
+                6  8:24    builtin        r6, len, 1
+                7  8:20    slice          r4, r2, r5
+                8  9:17    int            r5, 5
+                9  10:19   read_file      r6, r2
+               10  5:9     select         5
+               11  6:15    arm_recv       r3, r0
+               12  6:15    jump           -> 21
+               13  7:11    arm_recv       r3, r1
+               14  7:11    jump           -> 24
+               15  8:11    arm_send       r0, r4
+               16  8:11    jump           -> 27
+               17  9:11    arm_after      r5
+               18  9:11    jump           -> 30
+               19  10:11   arm_send       r1, r6
+               20  10:11   jump           -> 31
+               21  6:25    region_end
+               22  6:25    user_task_end
+               23  6:25    return         r3
+               24  7:21    region_end
+               25  7:21    user_task_end
+               26  7:21    jump           -> 36
+               27  8:35    region_end
+               28  8:35    user_task_end
+               29  8:35    loop           -> 0
+               30  9:21    jump           -> 33
+               31  10:41   move           r4, r2
+               32  10:35   builtin        r4, label, 1
+               33  12:7    region_end
+               34  13:5    user_task_end
+               35  2:3     loop           -> 0
+               36  15:1    return_nil
+
+            fn main/0, 0 registers, at t.weft:16:4
+                0  16:12   return_nil
+        "#]],
+    );
 }

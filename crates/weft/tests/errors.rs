@@ -287,6 +287,68 @@ fn flow() {
 }
 
 #[test]
+fn select() {
+    check(
+        "fn main() {
+  let c = chan(0)
+  select {}
+  select { print(c) {} }
+  select { x = send(c, 1) {} }
+  select { x = after(1) {} }
+  select { recv() {} }
+  select { send(c) {} }
+  select { after(1, 2) {} }
+  select { recv(c) {} else {} else {} }
+  select { after(1) {} else {} }
+  select { recv(c) }
+  select { 5 {} recv(c) {} }
+  select
+  {}
+  select { let x = 1
+    recv(c) {} }
+  print(c)
+}",
+        expect![[r#"
+            t.weft:3:3: this `select` has no arm
+            t.weft:4:12: `print` cannot be an arm of a `select` here
+            t.weft:5:16: `send` cannot be an arm of a `select` here
+            t.weft:6:16: `after` cannot be an arm of a `select` here
+            t.weft:7:12: `recv` takes 1 argument, found 0
+            t.weft:8:12: `send` takes 2 arguments, found 1
+            t.weft:9:12: `after` takes 1 argument, found 2
+            t.weft:10:31: this arm is never taken
+            t.weft:11:12: this arm is never taken
+            t.weft:12:20: expected `{`, found `}`
+            t.weft:13:12: expected an arm: `recv`, `send`, `after` or `else`, found `5`
+            t.weft:14:9: expected `{`, found the end of the line
+            t.weft:16:12: expected an arm: `recv`, `send`, `after` or `else`, found `let`"#]],
+    );
+    check_main(
+        "let c = 1\nselect { x = recv(c) { print(x) }\nrecv(x) {} }\nprint(x)",
+        expect![[r#"
+            t.weft:4:6: unknown name `x`
+            t.weft:5:7: unknown name `x`"#]],
+    );
+    let arms = "recv(c) {}\n".repeat(65);
+    check_main(
+        &format!("let c = chan(0)\nselect {{\n{arms}}}"),
+        expect!["t.weft:68:1: more than 64 arms of a `select`"],
+    );
+}
+
+#[test]
+fn slices() {
+    check_main(
+        "let l = [1]\nl[0..1] = 2\nl[..1]\nl[0..]\nlet r = 0..1",
+        expect![[r#"
+            t.weft:3:1: this cannot be assigned to
+            t.weft:4:3: expected an expression, found `..`
+            t.weft:5:6: expected an expression, found `]`
+            t.weft:6:10: expected the end of the line, found `..`"#]],
+    );
+}
+
+#[test]
 fn constants() {
     check(
         "const A = B

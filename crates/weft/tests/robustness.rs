@@ -101,6 +101,12 @@ const TOKENS: &[&str] = &[
     "continue ",
     "spawn ",
     "region ",
+    "task ",
+    "select {",
+    "recv(",
+    "send(",
+    "after(",
+    "..",
     "nil ",
     "true ",
     "false ",
@@ -218,7 +224,12 @@ fn a_megabyte_of_anything() {
         "fn f() {\n",
         "fn f(",
         "region \"r\" {",
+        "task \"t\" {",
+        "select {",
+        "select { recv(x) {",
+        "select { else {",
         "x[",
+        "x[1..",
         "f()",
         "\n",
         "@ ",
@@ -258,7 +269,7 @@ impl Writer {
         self.source.push_str(" {\n");
         let known = self.variables.len();
         self.depth += 1;
-        for _ in 0..2 + self.random.below(5) {
+        for _ in 0..2 + self.random.below(4) {
             self.statement();
         }
         self.depth -= 1;
@@ -274,8 +285,49 @@ impl Writer {
         self.variables[self.random.below(self.variables.len())].clone()
     }
 
+    fn select(&mut self) {
+        self.text("select {\n");
+        let arms = 1 + self.random.below(3);
+        // An `else` comes alone, an `after` not beside it.
+        let last = self.random.below(3);
+        for i in 0..arms {
+            let known = self.variables.len();
+            match self.random.below(4) {
+                _ if i + 1 == arms && last == 0 => self.text("else"),
+                0 if last != 0 => {
+                    self.text("after(");
+                    self.expr(1);
+                    self.text(")");
+                }
+                0 | 1 => {
+                    self.text("send(");
+                    self.expr(1);
+                    self.text(", ");
+                    self.expr(1);
+                    self.text(")");
+                }
+                other => {
+                    let name = format!("r{}", self.random.below(30));
+                    if other == 2 {
+                        self.text(&format!("{name} = "));
+                    }
+                    self.text("recv(");
+                    self.expr(1);
+                    self.text(")");
+                    if other == 2 {
+                        self.variables.push(name);
+                    }
+                }
+            }
+            self.block();
+            self.variables.truncate(known);
+            self.text("\n");
+        }
+        self.text("}");
+    }
+
     fn statement(&mut self) {
-        let choices = if self.depth < 6 { 13 } else { 6 };
+        let choices = if self.depth < 6 { 15 } else { 6 };
         match self.random.below(choices) {
             0 | 1 => {
                 let name = format!("v{}", self.random.below(30));
@@ -329,8 +381,9 @@ impl Writer {
                 self.loop_body();
                 self.variables.pop();
             }
-            _ => {
-                self.text("region ");
+            12 => self.select(),
+            other => {
+                self.text(if other == 13 { "region " } else { "task " });
                 self.expr(0);
                 self.block();
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use weft::builtin::Builtin;
 use weft::op::{Instr, Jump16, Reg};
 
+use super::syscall::{Back, Work};
 use super::worker::Worker;
 use super::{FUEL, Proc};
 use crate::channel::{Channel, Received, Receiver, Sent};
@@ -22,9 +23,10 @@ use crate::heap::{Heap, Object, View};
 use crate::interp::{Stop, execute};
 use crate::outcome::End;
 use crate::report;
-use crate::state::Owner;
+use crate::state::{Held, Owner};
 use crate::task::{Body, Task, Wait};
 use crate::text::write_value;
+use crate::ticket::Waiter;
 use crate::trace::{Here, Resume, StopReason};
 use crate::value::Value;
 
@@ -32,13 +34,15 @@ use crate::value::Value;
 const MAIN: u64 = 1;
 
 /// What becomes of a task after an effect.
-enum Flow<'t> {
+pub(super) enum Flow<'t> {
     /// It goes on.
     Run(Owner<'t, Body>),
     /// It goes on later, and is to be put into the ring.
     Later,
     /// It waits or has ended: it is no longer this worker's.
     Gone,
+    /// It wants a system call made, and then its instruction again.
+    Call(Owner<'t, Body>, Work),
     /// Its instruction has failed.
     Failed(Owner<'t, Body>, Fault),
 }
@@ -63,6 +67,7 @@ impl<'a, 's> Worker<'a, 's> {
             id,
             code,
             code.main,
+            0,
             (&Heap::default(), &[]),
             &self.shared.heap,
         );
@@ -71,10 +76,14 @@ impl<'a, 's> Worker<'a, 's> {
         self.ready(proc, task);
     }
 
-    /// Runs a task until it has to wait, has had its time, or ends.
-    pub(super) fn run_task(&mut self, proc: &mut Proc<'s>, task: Arc<Task>) {
+    /// Runs a task until it has to wait, has had its time, or ends. The proc may
+    /// get lost in a system call.
+    pub(super) fn run_task(&mut self, mut with: Proc<'s>, task: Arc<Task>) -> Option<Proc<'s>> {
+        let mut proc = &mut with;
         let mut owner = task.body.claim();
         self.pen.start(proc, &task);
+        self.pen
+            .label(proc, &task, owner.get_mut().label.as_deref_mut());
         loop {
             let flow = match execute(&self.shared.env, owner.get_mut(), &mut proc.fuel) {
                 Stop::Fuel => self.look_around(proc, &task, owner),
@@ -83,11 +92,24 @@ impl<'a, 's> Worker<'a, 's> {
                 Stop::Fault(fault) => Flow::Failed(owner, fault),
             };
             match flow {
-                Flow::Run(next) => owner = next,
-                Flow::Later => return self.enqueue(proc, task),
-                Flow::Gone => return,
-                Flow::Failed(owner, fault) => return self.fail(proc, &task, owner, fault),
+                Flow::Run(next) => {
+                    owner = next;
+                    continue;
+                }
+                Flow::Call(callers, work) => {
+                    match self.system_call(with, &task, callers, work) {
+                        Back::Runs(back, next) => (with, owner) = (back, next),
+                        Back::Stopped(back) => return Some(back),
+                        Back::Lost => return None,
+                    }
+                    proc = &mut with;
+                    continue;
+                }
+                Flow::Later => self.enqueue(proc, task),
+                Flow::Gone => {}
+                Flow::Failed(owner, fault) => self.fail(proc, &task, owner, fault),
             }
+            return Some(with);
         }
     }
 
@@ -102,6 +124,8 @@ impl<'a, 's> Worker<'a, 's> {
         proc.fuel = FUEL;
         self.count(&mut owner);
         self.poll(proc, Some(self.here(task, &owner)));
+        self.pen
+            .label(proc, task, owner.get_mut().label.as_deref_mut());
         if shared.idle.some() {
             // The task that was to run next has waited long enough for this one
             // to block.
@@ -122,7 +146,7 @@ impl<'a, 's> Worker<'a, 's> {
 
     /// Carries out an instruction that the interpreter has handed back.
     fn effect<'t>(
-        &self,
+        &mut self,
         proc: &mut Proc<'s>,
         task: &'t Arc<Task>,
         mut owner: Owner<'t, Body>,
@@ -139,6 +163,11 @@ impl<'a, 's> Worker<'a, 's> {
                 builtin: Builtin::Log,
                 ..
             } => self.log(proc, task, owner, base),
+            Instr::CallBuiltin {
+                base,
+                builtin: Builtin::Label,
+                ..
+            } => self.label(proc, task, owner, base),
             Instr::Spawn { base, argc } => self.spawn(proc, task, owner, base, argc),
             Instr::Send { channel, value } => self.send(proc, task, owner, channel, value),
             Instr::Recv { dst, channel } => {
@@ -157,26 +186,13 @@ impl<'a, 's> Worker<'a, 's> {
                     .stop(proc, task, owner, self.shared.env.code, StopReason::Yield);
                 Flow::Later
             }
+            Instr::ReadFile { dst, path } => self.read_file(owner, dst, path),
             Instr::Sleep { millis } => self.sleep(proc, task, owner, millis),
-            Instr::RegionBegin { name } => {
-                let name = *owner.get_mut().register(name.0);
-                let text = match self.view(&owner, name) {
-                    View::Str(text) => Arc::clone(text),
-                    other => {
-                        let fault = Fault::Type {
-                            place: "`region`",
-                            wants: "a string",
-                            found: other.type_name(),
-                        };
-                        return Flow::Failed(owner, fault);
-                    }
-                };
-                self.pen.region_begin(proc, self.here(task, &owner), &text);
-                owner.get_mut().regions.push(name);
-                self.next(owner)
-            }
-            Instr::RegionEnd {} => {
-                self.end_region(proc, task, &mut owner);
+            Instr::Select { arms } => self.select(proc, task, owner, arms),
+            Instr::RegionBegin { name } => self.region_begin(proc, task, owner, name),
+            Instr::UserTaskBegin { name } => self.user_task_begin(proc, task, owner, name),
+            Instr::RegionEnd {} | Instr::UserTaskEnd {} => {
+                self.end_innermost(proc, task, &mut owner);
                 self.next(owner)
             }
             // A panic here is caught, and ends the program as a fault of ours.
@@ -185,6 +201,11 @@ impl<'a, 's> Worker<'a, 's> {
     }
 
     fn print<'t>(&self, mut owner: Owner<'t, Body>, base: Reg, argc: u8) -> Flow<'t> {
+        if owner.get_mut().done.take().is_some() {
+            // It has printed, and the output has been flushed.
+            *owner.get_mut().register(base.0) = Value::NIL;
+            return self.next(owner);
+        }
         let mut line = String::new();
         for i in 0..argc {
             if i > 0 {
@@ -194,34 +215,8 @@ impl<'a, 's> Worker<'a, 's> {
             write_value(&mut line, &owner.get().heap, self.shared.env.code, value);
         }
         line.push('\n');
-        if let Err(error) = self.shared.out.print(&line) {
-            self.shared.output_error(error);
-        }
-        *owner.get_mut().register(base.0) = Value::NIL;
-        self.next(owner)
-    }
-
-    fn log<'t>(
-        &self,
-        proc: &Proc<'s>,
-        task: &'t Task,
-        mut owner: Owner<'t, Body>,
-        base: Reg,
-    ) -> Flow<'t> {
-        let [category, message] = [0, 1].map(|i| *owner.get_mut().register(base.0 + i));
-        match (self.view(&owner, category), self.view(&owner, message)) {
-            (View::Str(category), View::Str(message)) => {
-                self.pen
-                    .log(proc, self.here(task, &owner), category, message);
-            }
-            (View::Str(_), other) | (other, _) => {
-                let fault = Fault::Type {
-                    place: "`log`",
-                    wants: "two strings",
-                    found: other.type_name(),
-                };
-                return Flow::Failed(owner, fault);
-            }
+        if self.shared.out.print(&line) {
+            return Flow::Call(owner, Work::Flush);
         }
         *owner.get_mut().register(base.0) = Value::NIL;
         self.next(owner)
@@ -247,6 +242,7 @@ impl<'a, 's> Worker<'a, 's> {
             id,
             env.code,
             function,
+            body.user_task,
             (&body.heap, arguments),
             &self.shared.heap,
         );
@@ -306,8 +302,13 @@ impl<'a, 's> Worker<'a, 's> {
         match channel.receive(task, into) {
             Received::Message(message, sender) => {
                 if let Some(sender) = sender {
-                    self.wake(proc, self.here(task, &owner), &sender, Resume::After);
-                    self.ready(proc, sender);
+                    self.wake(
+                        proc,
+                        Some(self.here(task, &owner)),
+                        &sender,
+                        sender.resume(),
+                    );
+                    self.ready(proc, sender.task);
                 }
                 let body = owner.get_mut();
                 *body.register(into) = message.unpack(&mut body.heap);
@@ -372,8 +373,8 @@ impl<'a, 's> Worker<'a, 's> {
     ) -> Flow<'t> {
         let channel = attempt!(owner, self.channel(&mut owner, channel, "`close`"));
         for waiter in attempt!(owner, channel.close()) {
-            self.wake(proc, self.here(task, &owner), &waiter, Resume::Again);
-            self.enqueue(proc, waiter);
+            self.wake(proc, Some(self.here(task, &owner)), &waiter, Resume::Again);
+            self.enqueue(proc, waiter.task);
         }
         self.next(owner)
     }
@@ -385,8 +386,22 @@ impl<'a, 's> Worker<'a, 's> {
         mut owner: Owner<'t, Body>,
         millis: Reg,
     ) -> Flow<'t> {
+        let duration = attempt!(owner, self.duration(&mut owner, millis, "`sleep`"));
+        let lock = self.shared.timers.add(task, duration);
+        self.block(proc, task, owner, Wait::Sleep);
+        drop(lock);
+        Flow::Gone
+    }
+
+    /// A register's number of milliseconds.
+    pub(super) fn duration(
+        &self,
+        owner: &mut Owner<'_, Body>,
+        millis: Reg,
+        place: &'static str,
+    ) -> Result<Duration, Fault> {
         let value = *owner.get_mut().register(millis.0);
-        let view = self.view(&owner, value);
+        let view = self.view(owner, value);
         let duration = match view {
             View::Int(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
             // Longer than a Duration holds is for ever.
@@ -395,31 +410,26 @@ impl<'a, 's> Worker<'a, 's> {
             }
             _ => None,
         };
-        let Some(duration) = duration else {
-            let wants = "a number of at least 0";
-            let fault = match view {
-                View::Int(i) => Fault::Range {
-                    place: "`sleep`",
-                    wants,
-                    found: i.to_string(),
-                },
-                View::Float(f) => Fault::Range {
-                    place: "`sleep`",
-                    wants,
-                    found: f.to_string(),
-                },
-                other => Fault::Type {
-                    place: "`sleep`",
-                    wants,
-                    found: other.type_name(),
-                },
+        let wants = "a number of at least 0";
+        duration.ok_or_else(|| {
+            let found = match view {
+                View::Int(i) => i.to_string(),
+                View::Float(f) => f.to_string(),
+                other => {
+                    let found = other.type_name();
+                    return Fault::Type {
+                        place,
+                        wants,
+                        found,
+                    };
+                }
             };
-            return Flow::Failed(owner, fault);
-        };
-        let lock = self.shared.timers.add(task, duration);
-        self.block(proc, task, owner, Wait::Sleep);
-        drop(lock);
-        Flow::Gone
+            Fault::Range {
+                place,
+                wants,
+                found,
+            }
+        })
     }
 
     /// The task's function has returned.
@@ -450,8 +460,8 @@ impl<'a, 's> Worker<'a, 's> {
     /// The task has failed, and the program with it.
     fn fail(&self, proc: &Proc<'s>, task: &Task, mut owner: Owner<'_, Body>, fault: Fault) {
         let error = report::runtime_error(task.id, fault, self.here(task, &owner).stack);
-        while !owner.get().regions.is_empty() {
-            self.end_region(proc, task, &mut owner);
+        while !owner.get().open.is_empty() {
+            self.end_innermost(proc, task, &mut owner);
         }
         self.end(proc, task, owner);
         self.shared.finish(End::Failed(error));
@@ -463,61 +473,73 @@ impl<'a, 's> Worker<'a, 's> {
         self.shared.tasks.remove(task);
     }
 
-    fn end_region(&self, proc: &Proc<'s>, task: &Task, owner: &mut Owner<'_, Body>) {
-        if let Some(name) = owner.get_mut().regions.pop()
-            && let View::Str(name) = self.view(owner, name)
-        {
-            self.pen.region_end(proc, self.here(task, owner), name);
-        }
-    }
-
     /// The task, which some queue holds already, waits.
-    fn block(&self, proc: &Proc<'s>, task: &Task, mut owner: Owner<'_, Body>, wait: Wait) {
+    pub(super) fn block(
+        &self,
+        proc: &Proc<'s>,
+        task: &Task,
+        mut owner: Owner<'_, Body>,
+        wait: Wait,
+    ) {
         owner.get_mut().wait = wait;
         self.count(&mut owner);
         self.pen.block(proc, task, owner, self.shared.env.code);
     }
 
     /// Hands a waiting receiver what it waits for, and makes it runnable.
-    fn hand(
+    pub(super) fn hand(
         &self,
         proc: &Proc<'s>,
         here: Here<'_>,
         receiver: Receiver,
         value: impl FnOnce(&mut Heap) -> Value,
     ) -> Arc<Task> {
-        let Receiver { task, into } = receiver;
-        let mut held = task.body.hold_waiting();
+        let Receiver { waiter, into } = receiver;
+        let mut held = self.hold(&waiter);
         let body = held.get_mut();
         *body.register(into) = value(&mut body.heap);
-        self.pen.unblock(
-            proc,
-            Some(here),
-            &task,
-            held,
-            self.shared.env.code,
-            Resume::After,
-        );
-        task
+        let code = self.shared.env.code;
+        self.pen
+            .unblock(proc, Some(here), &waiter.task, held, code, waiter.resume());
+        waiter.task
     }
 
-    fn wake(&self, proc: &Proc<'s>, here: Here<'_>, task: &Task, resume: Resume) {
-        let held = task.body.hold_waiting();
+    /// Makes a waiting task runnable. Without a waker, its time has come.
+    pub(super) fn wake(
+        &self,
+        proc: &Proc<'s>,
+        waker: Option<Here<'_>>,
+        waiter: &Waiter,
+        resume: Resume,
+    ) {
+        let held = self.hold(waiter);
+        let code = self.shared.env.code;
         self.pen
-            .unblock(proc, Some(here), task, held, self.shared.env.code, resume);
+            .unblock(proc, waker, &waiter.task, held, code, resume);
+    }
+
+    /// Holds a task that has been taken out of a queue, and takes it out of all
+    /// others.
+    #[inline]
+    fn hold<'w>(&self, waiter: &'w Waiter) -> Held<'w, Body> {
+        let mut held = waiter.task.body.hold_waiting();
+        if let Some(selecting) = held.get_mut().selecting.take() {
+            self.leave_queues(&selecting);
+        }
+        held
     }
 
     /// The task goes on after its instruction.
-    fn next<'t>(&self, mut owner: Owner<'t, Body>) -> Flow<'t> {
+    pub(super) fn next<'t>(&self, mut owner: Owner<'t, Body>) -> Flow<'t> {
         owner.get_mut().step_over();
         Flow::Run(owner)
     }
 
-    fn count(&self, owner: &mut Owner<'_, Body>) {
+    pub(super) fn count(&self, owner: &mut Owner<'_, Body>) {
         self.shared.heap.count(owner.get_mut());
     }
 
-    fn here<'e>(&self, task: &'e Task, owner: &'e Owner<'_, Body>) -> Here<'e>
+    pub(super) fn here<'e>(&self, task: &'e Task, owner: &'e Owner<'_, Body>) -> Here<'e>
     where
         's: 'e,
     {
@@ -527,11 +549,11 @@ impl<'a, 's> Worker<'a, 's> {
         }
     }
 
-    fn view<'o>(&'o self, owner: &'o Owner<'_, Body>, value: Value) -> View<'o> {
+    pub(super) fn view<'o>(&'o self, owner: &'o Owner<'_, Body>, value: Value) -> View<'o> {
         owner.get().heap.view(&self.shared.env.code.strings, value)
     }
 
-    fn channel(
+    pub(super) fn channel(
         &self,
         owner: &mut Owner<'_, Body>,
         register: Reg,

@@ -23,15 +23,15 @@ impl Global {
 
     /// Whether there was nothing in it a moment ago.
     pub(crate) fn is_empty(&self) -> bool {
-        // SeqCst: as for `Queue::is_empty`.
-        self.length.load(Ordering::SeqCst) == 0
+        // Relaxed: as for `Queue::is_empty`.
+        self.length.load(Ordering::Relaxed) == 0
     }
 
     pub(crate) fn push(&self, tasks: Vec<Arc<Task>>) {
         let mut queue = lock(&self.queue);
         queue.extend(tasks);
-        // SeqCst: as for `Queue::is_empty`.
-        self.length.store(queue.len(), Ordering::SeqCst);
+        // Relaxed: as for `Queue::is_empty`; the lock orders the rest.
+        self.length.store(queue.len(), Ordering::Relaxed);
     }
 
     /// Takes one to run, and `share` of what is left for a proc's own queue,
@@ -49,8 +49,8 @@ impl Global {
             }
         };
         queue.drain(..count).for_each(&mut more);
-        // SeqCst: as for `Queue::is_empty`.
-        self.length.store(queue.len(), Ordering::SeqCst);
+        // Relaxed: as for `Queue::is_empty`; the lock orders the rest.
+        self.length.store(queue.len(), Ordering::Relaxed);
         Some(first)
     }
 }

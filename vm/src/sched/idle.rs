@@ -5,9 +5,9 @@
 //!
 //! Whoever makes a task ready for others first puts it into a queue and then
 //! looks whether a proc is idle; whoever goes idle first puts its proc among
-//! the idle ones and then looks into all queues. Both sides do so in the total
-//! order of sequentially consistent operations, so at least one of them sees
-//! the other.
+//! the idle ones and then looks into all queues. Both have a sequentially
+//! consistent fence between the one and the other, so at least one of them sees
+//! the other: [`Idle::wake_one`] and `Shared::any_work` begin with it.
 //!
 //! A worker that *spins* (looks for something to steal) saves the first kind
 //! from waking another: one that finds work, or gives up, stops spinning first
@@ -15,23 +15,29 @@
 //!
 //! # Invariants
 //!
-//! 1. A proc among the idle ones, or the launched ones, has nothing in its ring
-//!    and its next slot, and its stop is in the trace already.
-//! 2. If all procs are idle and the global queue and the timers are empty,
-//!    nothing will ever happen: only a worker with a proc makes tasks ready.
+//! 1. A proc among the idle ones has nothing in its ring and its next slot. That
+//!    it is idle is in the trace already; so it is with the launched ones, but
+//!    one that was stolen may have tasks in its ring.
+//! 2. If all procs are idle, no task is in a system call, and the global queue
+//!    and the timers are empty, nothing will ever happen: only a worker with a
+//!    proc, or out of a system call, makes tasks ready.
 //! 3. A parked worker has no mail. Whoever posts takes it off the list first,
 //!    under the lock.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Proc;
 use super::park::Parker;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// What a parked worker gets: a proc, or the news that all is over.
 pub(crate) type Mail<'s> = Option<Proc<'s>>;
+
+/// How many workers may be in system calls without a proc before the next one
+/// keeps its proc waiting.
+const MOST_BLOCKED: usize = 256;
 
 /// The idle procs and workers.
 pub(crate) struct Idle<'s> {
@@ -40,6 +46,8 @@ pub(crate) struct Idle<'s> {
     procs: AtomicUsize,
     /// How many workers spin.
     spinning: AtomicUsize,
+    /// Whether the thread that starts threads is to look after system calls.
+    watch: AtomicBool,
     state: Mutex<State<'s>>,
     launch: Condvar,
 }
@@ -53,6 +61,9 @@ struct State<'s> {
     /// Threads started so far, and how many there can be.
     threads: usize,
     most_threads: usize,
+    /// Workers in system calls that have lost their procs. Below 0 while one
+    /// is back sooner than its proc has been given up.
+    blocked: isize,
     /// The worker that sleeps only until the next timer, and until when.
     timekeeper: Option<(Arc<Parker<Mail<'s>>>, Instant)>,
     over: bool,
@@ -62,6 +73,10 @@ struct State<'s> {
 pub(crate) enum Launch<'s> {
     /// Start one that has this proc.
     Proc(Proc<'s>),
+    /// Look after system calls.
+    Watch,
+    /// Nothing, for as long as it wanted to wait.
+    Tick,
     /// The program has ended.
     Over,
 }
@@ -70,8 +85,9 @@ pub(crate) enum Launch<'s> {
 pub(crate) enum Woken<'s> {
     /// Somebody wants it to look for work: it counts as spinning already.
     Wanted(Proc<'s>),
-    /// It has slept until the next timer, and taken a proc.
-    Timer(Proc<'s>),
+    /// It has taken an idle proc: it has slept until the next timer, or comes
+    /// out of a system call.
+    Free(Proc<'s>),
     /// The program has ended.
     Over,
 }
@@ -93,12 +109,14 @@ impl<'s> Idle<'s> {
             total,
             procs: AtomicUsize::new(total),
             spinning: AtomicUsize::new(0),
+            watch: AtomicBool::new(false),
             state: Mutex::new(State {
                 procs,
                 parked: Vec::new(),
                 launched: Vec::new(),
                 threads: 0,
-                most_threads: total,
+                most_threads: total + MOST_BLOCKED,
+                blocked: 0,
                 timekeeper: None,
                 over: false,
             }),
@@ -108,19 +126,21 @@ impl<'s> Idle<'s> {
 
     /// Whether a proc was idle a moment ago.
     pub(crate) fn some(&self) -> bool {
-        // SeqCst: see the head of the file.
-        self.procs.load(Ordering::SeqCst) > 0
+        // Relaxed: a hint, or behind the fence in `wake_one`.
+        self.procs.load(Ordering::Relaxed) > 0
     }
 
     /// There is something to steal: wakes a worker for it, unless all have
     /// something to do or one is looking already.
     pub(crate) fn wake_one(&self) {
-        // SeqCst, all: see the head of the file.
+        // SeqCst: see the head of the file.
+        fence(Ordering::SeqCst);
+        // Relaxed, all: behind the fence; and the exchange only counts.
         if !self.some()
-            || self.spinning.load(Ordering::SeqCst) > 0
+            || self.spinning.load(Ordering::Relaxed) > 0
             || self
                 .spinning
-                .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
+                .compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed)
                 .is_err()
         {
             return;
@@ -134,8 +154,8 @@ impl<'s> Idle<'s> {
 
     /// The first proc goes to the first thread.
     pub(crate) fn launch_first(&self) {
-        // SeqCst: as in `wake_one`.
-        self.spinning.fetch_add(1, Ordering::SeqCst);
+        // Relaxed: it only counts.
+        self.spinning.fetch_add(1, Ordering::Relaxed);
         let mut state = lock(&self.state);
         // Proc 0 first; then the others in their order.
         state.procs.reverse();
@@ -144,24 +164,61 @@ impl<'s> Idle<'s> {
         }
     }
 
-    /// Waits until a thread is wanted.
-    pub(crate) fn launched(&self) -> Launch<'s> {
+    /// Waits until a thread is wanted, not longer than `tick`; while system calls
+    /// are to be looked after, not longer than `nap`.
+    pub(crate) fn launched(&self, nap: Duration, tick: Option<Duration>) -> Launch<'s> {
         let mut state = lock(&self.state);
         loop {
             if state.over {
                 return Launch::Over;
             }
-            if state.threads < state.most_threads
-                && let Some(proc) = state.launched.pop()
+            let wanted = self.total.saturating_add_signed(state.blocked);
+            if state.threads < state.most_threads.min(wanted)
+                && let Some(proc) = state.take_launched()
             {
                 state.threads += 1;
                 return Launch::Proc(proc);
             }
-            state = self
+            // Relaxed: whoever sets it notifies under the lock afterwards.
+            let (most, reason) = if self.watch.load(Ordering::Relaxed) {
+                (Some(nap), Launch::Watch)
+            } else {
+                (tick, Launch::Tick)
+            };
+            let Some(most) = most else {
+                state = self
+                    .launch
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (after, waited) = self
                 .launch
-                .wait(state)
+                .wait_timeout(state, most)
                 .unwrap_or_else(PoisonError::into_inner);
+            if waited.timed_out() {
+                return reason;
+            }
+            state = after;
         }
+    }
+
+    /// Has system calls looked after from now on.
+    pub(crate) fn watch(&self) {
+        // AcqRel: pairs with the Release in `watch_no_more`: a call that was
+        // entered before the last look there was seen by it, or this sees the
+        // flag cleared.
+        if !self.watch.swap(true, Ordering::AcqRel) {
+            let _state = lock(&self.state);
+            self.launch.notify_one();
+        }
+    }
+
+    /// No system calls need to be looked after, as far as one can see. The
+    /// caller looks once more after this.
+    pub(crate) fn watch_no_more(&self) {
+        // Release: pairs with the swap in `watch`.
+        self.watch.store(false, Ordering::Release);
     }
 
     /// The system gives no thread for this proc: those that there are do it.
@@ -172,21 +229,27 @@ impl<'s> Idle<'s> {
         self.send(&mut state, proc);
     }
 
+    /// Whether a worker was looking for something to steal a moment ago.
+    pub(crate) fn any_spins(&self) -> bool {
+        // Relaxed: a hint.
+        self.spinning.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether a worker may spin: not more than half of those that run.
     pub(crate) fn try_spin(&self) -> bool {
-        // SeqCst: as in `wake_one`. A little too many do no harm.
-        let busy = self.total - self.procs.load(Ordering::SeqCst).min(self.total);
-        if 2 * self.spinning.load(Ordering::SeqCst) >= busy {
+        // Relaxed, all: a little too many do no harm.
+        let busy = self.total - self.procs.load(Ordering::Relaxed).min(self.total);
+        if 2 * self.spinning.load(Ordering::Relaxed) >= busy {
             return false;
         }
-        self.spinning.fetch_add(1, Ordering::SeqCst);
+        self.spinning.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     /// A worker spins no longer. It looks for work once more, or has some.
     pub(crate) fn end_spin(&self) {
-        // SeqCst: see the head of the file.
-        self.spinning.fetch_sub(1, Ordering::SeqCst);
+        // Relaxed: a fence follows, where the caller looks again.
+        self.spinning.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Puts a proc among the idle ones. If it is the last, `hopeful` says, with
@@ -195,8 +258,9 @@ impl<'s> Idle<'s> {
         let mut state = lock(&self.state);
         proc.given_up();
         state.procs.push(proc);
-        // SeqCst: see the head of the file.
-        self.procs.store(state.procs.len(), Ordering::SeqCst);
+        // Relaxed: it is the fence in `any_work`, which comes after it, that
+        // counts; see the head of the file.
+        self.procs.store(state.procs.len(), Ordering::Relaxed);
         if state.procs.len() < self.total {
             Quiet::No
         } else if hopeful() {
@@ -204,6 +268,36 @@ impl<'s> Idle<'s> {
         } else {
             Quiet::Forever
         }
+    }
+
+    /// Takes a proc that was stolen from a worker in a system call. If it is
+    /// `useful`, because it has tasks in its ring or something is to be done,
+    /// another worker gets it; otherwise it is idle.
+    pub(crate) fn give_up_stolen(&self, proc: Proc<'s>, useful: bool) {
+        let mut state = lock(&self.state);
+        state.blocked += 1;
+        if useful && !state.over {
+            // Relaxed: it only counts.
+            self.spinning.fetch_add(1, Ordering::Relaxed);
+            proc.taken();
+            self.send(&mut state, proc);
+        } else {
+            proc.given_up();
+            state.procs.push(proc);
+            // Relaxed: as in `give_up`.
+            self.procs.store(state.procs.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// A worker has come out of a system call, in which it has lost its proc:
+    /// is there another one for it?
+    pub(crate) fn come_back(&self) -> Option<Woken<'s>> {
+        let mut state = lock(&self.state);
+        state.blocked -= 1;
+        if let Some(proc) = state.take_launched() {
+            return Some(Woken::Wanted(proc));
+        }
+        self.take_proc(&mut state).map(Woken::Free)
     }
 
     /// A proc for a worker that has seen work after it gave up its own.
@@ -220,7 +314,7 @@ impl<'s> Idle<'s> {
             if state.over {
                 return Woken::Over;
             }
-            if let Some(proc) = state.launched.pop() {
+            if let Some(proc) = state.take_launched() {
                 return Woken::Wanted(proc);
             }
             if let Some(timer) = timer
@@ -250,7 +344,7 @@ impl<'s> Idle<'s> {
         };
         if let Some(proc) = self.take_proc(&mut state) {
             state.parked.swap_remove(at);
-            return Woken::Timer(proc);
+            return Woken::Free(proc);
         }
         // All procs are at work, and look at the timers themselves.
         drop(state);
@@ -263,10 +357,8 @@ impl<'s> Idle<'s> {
         state.over = true;
         state.timekeeper = None;
         // No thread will come for these.
-        for proc in std::mem::take(&mut state.launched) {
-            proc.given_up();
-            state.procs.push(proc);
-        }
+        let launched = std::mem::take(&mut state.launched);
+        state.procs.extend(launched);
         for parker in std::mem::take(&mut state.parked) {
             parker.post(None);
         }
@@ -285,8 +377,9 @@ impl<'s> Idle<'s> {
         }
         let proc = state.procs.pop()?;
         proc.taken();
-        // SeqCst: see the head of the file.
-        self.procs.store(state.procs.len(), Ordering::SeqCst);
+        // Relaxed: it is the fence in `any_work`, which comes after it, that
+        // counts; see the head of the file.
+        self.procs.store(state.procs.len(), Ordering::Relaxed);
         Some(proc)
     }
 
@@ -298,6 +391,8 @@ impl<'s> Idle<'s> {
                 parker.post(Some(proc));
             }
             None => {
+                // Nobody has it until a thread takes it.
+                proc.given_up();
                 state.launched.push(proc);
                 self.launch.notify_one();
             }
@@ -306,6 +401,12 @@ impl<'s> Idle<'s> {
 }
 
 impl<'s> State<'s> {
+    fn take_launched(&mut self) -> Option<Proc<'s>> {
+        let proc = self.launched.pop()?;
+        proc.taken();
+        Some(proc)
+    }
+
     /// This worker no longer sleeps until the next timer, if it did.
     fn dismiss(&mut self, parker: &Arc<Parker<Mail<'s>>>) {
         if self

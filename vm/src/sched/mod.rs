@@ -16,33 +16,40 @@
 pub(crate) mod effects;
 mod global;
 mod idle;
+mod marks;
 mod park;
 mod queue;
 mod registry;
+mod select;
+mod syscall;
 mod timers;
 mod worker;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::thread;
 use std::time::Duration;
 
 use crate::builtins::Env;
 use crate::error::VmError;
+use crate::files::Files;
 use crate::gauge::Gauge;
+use crate::interrupt::Interrupt;
 use crate::outcome::End;
 use crate::output::Output;
 use crate::report;
 use crate::sync::lock;
 use crate::task::Task;
-use crate::trace::{ProcTrace, Tracing};
+use crate::trace::{ProcTrace, Recorder, Tracing};
 
 use global::Global;
 use idle::{Idle, Launch};
 use queue::{Owner, Queue};
 pub(crate) use registry::Registry as Tasks;
+pub(crate) use syscall::Done;
+use syscall::{GRACE, LONG, Look, Syscalls};
 use timers::Timers;
 use worker::Worker;
 
@@ -51,6 +58,9 @@ const FUEL: u32 = 256;
 
 /// How many such looks a time slice lasts.
 const SLICE: u32 = 256;
+
+/// How often somebody looks whether the program is to be interrupted.
+const TICK: Duration = Duration::from_millis(20);
 
 /// What everybody may see of a proc. Alone in its cache lines, since its owner
 /// writes to it all the time.
@@ -91,7 +101,10 @@ pub(crate) struct Shared<'s> {
     procs: &'s [ProcCore],
     global: Global,
     timers: Timers,
+    syscalls: Syscalls<'s>,
+    files: Files,
     out: Output<'s>,
+    interrupt: Option<&'s Interrupt>,
     /// The number of checkpoints that all workers were asked to pass.
     checkpoint: AtomicU64,
     /// Set once the program has ended; workers look at it where they poll.
@@ -156,6 +169,7 @@ impl<'s> Shared<'s> {
         tracing: &'s Tracing,
         procs: &'s [ProcCore],
         out: Output<'s>,
+        interrupt: Option<&'s Interrupt>,
     ) -> Self {
         Shared {
             env,
@@ -166,7 +180,10 @@ impl<'s> Shared<'s> {
             procs,
             global: Global::new(),
             timers: Timers::new(env.epoch),
+            syscalls: Syscalls::new(),
+            files: Files::default(),
             out,
+            interrupt,
             checkpoint: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             end: Mutex::new(None),
@@ -174,15 +191,33 @@ impl<'s> Shared<'s> {
     }
 
     /// Runs the program to its end, on threads that are started as they are
-    /// needed.
+    /// needed. The calling thread starts them, and looks after system calls and
+    /// interrupts.
     ///
     /// # Errors
     /// If there is not even one thread.
     pub(crate) fn run(&self) -> Result<End, VmError> {
+        let Ok(pen) = self.tracing.recorder() else {
+            return Ok(End::NoMemory);
+        };
         thread::scope(|scope| {
             let mut threads = 0;
+            let mut nap = GRACE;
             self.idle.launch_first();
-            while let Launch::Proc(proc) = self.idle.launched() {
+            loop {
+                if let Some(signal) = self.interrupt.and_then(Interrupt::raised) {
+                    self.finish(End::Interrupted(signal));
+                }
+                let tick = self.interrupt.map(|_| TICK);
+                let proc = match self.idle.launched(nap, tick) {
+                    Launch::Proc(proc) => proc,
+                    Launch::Tick => continue,
+                    Launch::Watch => {
+                        nap = self.watch(&pen, nap);
+                        continue;
+                    }
+                    Launch::Over => break,
+                };
                 let boot = threads == 0;
                 // A thread that does not start leaves its proc here.
                 let slot = Arc::new(Mutex::new(Some(proc)));
@@ -213,6 +248,23 @@ impl<'s> Shared<'s> {
         Ok(lock(&self.end).take().unwrap_or(End::Panicked))
     }
 
+    /// Looks after system calls. Returns how long to wait until the next time,
+    /// which is longer the longer nobody was in need of it.
+    fn watch(&self, pen: &Recorder<'s>, nap: Duration) -> Duration {
+        match self.look_after_syscalls(pen) {
+            Look::Stole => GRACE,
+            Look::Nothing if nap >= LONG => {
+                self.idle.watch_no_more();
+                // One that has come just before that has woken nobody.
+                if self.look_after_syscalls(pen) != Look::Nothing {
+                    self.idle.watch();
+                }
+                GRACE
+            }
+            Look::Nothing | Look::Some => (nap * 2).min(LONG),
+        }
+    }
+
     /// Ends the program. Only the first end counts, but an output that fails at
     /// the last moment counts more than that all went well.
     fn finish(&self, end: End) {
@@ -225,6 +277,7 @@ impl<'s> Shared<'s> {
         }
         // SeqCst: before the parked workers are told, for those about to park.
         self.ending.store(true, Ordering::SeqCst);
+        self.files.end();
         self.idle.end();
     }
 
@@ -247,8 +300,9 @@ impl<'s> Shared<'s> {
     }
 
     /// Returns once every worker that holds a proc has mentioned in the trace
-    /// what it holds, or has been without a proc.
-    pub(crate) fn checkpoint_all(&self) {
+    /// what it holds, or has been without a proc. Workers in system calls lose
+    /// theirs.
+    pub(crate) fn checkpoint_all(&self, pen: &Recorder<'s>) {
         // SeqCst: see `Proc::taken`. As a Release it shows who polls what the
         // tracer has done before.
         let wanted = self.checkpoint.fetch_add(1, Ordering::SeqCst) + 1;
@@ -257,6 +311,7 @@ impl<'s> Shared<'s> {
             // SeqCst: see `Proc::taken`; as an Acquire it pairs with the store
             // in `Worker::poll`.
             while core.passed.load(Ordering::SeqCst) < wanted {
+                self.retake(pen, |proc| std::ptr::eq(proc.core, core));
                 thread::sleep(nap);
                 nap = (nap * 2).min(Duration::from_millis(1));
             }
@@ -265,6 +320,8 @@ impl<'s> Shared<'s> {
 
     /// Whether some queue had something in it a moment ago.
     fn any_work(&self) -> bool {
+        // SeqCst: see the head of `idle`.
+        fence(Ordering::SeqCst);
         !self.global.is_empty() || self.procs.iter().any(|core| !core.queue.is_empty())
     }
 

@@ -1,9 +1,8 @@
 //! How a worker sleeps: a mailbox that it waits at.
 
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// The mailbox of one worker. Mail that comes before the worker waits is kept,
 /// so a wake-up cannot be lost.
@@ -52,7 +51,7 @@ impl<T> Parker<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::time::Duration;

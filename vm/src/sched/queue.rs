@@ -18,10 +18,11 @@
 //!    content, so a thief that has read a slot too late fails its swap.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-/// How many tasks a ring holds; a power of two.
-pub(crate) const CAPACITY: u32 = 256;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+/// How many tasks a ring holds; a power of two. Models fill it sooner.
+pub(crate) const CAPACITY: u32 = if cfg!(loom) { 4 } else { 256 };
 
 const _: () = assert!(CAPACITY.is_power_of_two());
 
@@ -46,7 +47,7 @@ impl<T> Queue<T> {
         Queue {
             head: AtomicU32::new(0),
             tail: AtomicU32::new(0),
-            slots: [const { AtomicPtr::new(std::ptr::null_mut()) }; CAPACITY as usize],
+            slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             owned: AtomicBool::new(false),
             _holds: std::marker::PhantomData,
         }
@@ -60,10 +61,9 @@ impl<T> Queue<T> {
 
     /// Whether there was nothing in it a moment ago.
     pub(crate) fn is_empty(&self) -> bool {
-        // SeqCst, both: whoever goes idle looks here after it has said so, and
-        // whoever pushes looks for idle ones after that; the total order lets
-        // one of them see the other.
-        self.head.load(Ordering::SeqCst) == self.tail.load(Ordering::SeqCst)
+        // Relaxed, both: whoever must not miss what others push has a fence
+        // before this; see the head of `idle`.
+        self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Relaxed)
     }
 
     fn slot(&self, index: u32) -> &AtomicPtr<T> {
@@ -106,9 +106,8 @@ impl<T> Owner<'_, T> {
                 // Relaxed: published by the store to `tail`.
                 queue.slot(tail).store(pointer, Ordering::Relaxed);
                 // Release: pairs with the thieves' Acquire load of `tail`, so
-                // that they see the slot and what it points to. SeqCst on top,
-                // for `is_empty`.
-                queue.tail.store(tail.wrapping_add(1), Ordering::SeqCst);
+                // that they see the slot and what it points to.
+                queue.tail.store(tail.wrapping_add(1), Ordering::Release);
                 return;
             }
             const HALF: u32 = CAPACITY / 2;
@@ -186,9 +185,9 @@ impl<T> Owner<'_, T> {
                     .store(pointer, Ordering::Relaxed);
             }
             if victim.take(head, count) {
-                // Release and SeqCst: as in `push`.
+                // Release: as in `push`.
                 own.tail
-                    .store(tail.wrapping_add(count - 1), Ordering::SeqCst);
+                    .store(tail.wrapping_add(count - 1), Ordering::Release);
                 // SAFETY: from `Arc::into_raw`, and ours by Invariant 3.
                 return Some(unsafe { Arc::from_raw(first) });
             }
@@ -198,9 +197,10 @@ impl<T> Owner<'_, T> {
 
 impl<T> Drop for Queue<T> {
     fn drop(&mut self) {
-        let (mut head, tail) = (*self.head.get_mut(), *self.tail.get_mut());
-        while head != tail {
-            let pointer = *self.slots[(head % CAPACITY) as usize].get_mut();
+        // Relaxed, all: the borrow is exclusive.
+        let mut head = self.head.load(Ordering::Relaxed);
+        while head != self.tail.load(Ordering::Relaxed) {
+            let pointer = self.slot(head).load(Ordering::Relaxed);
             // SAFETY: from `Arc::into_raw`; the exclusive borrow makes all
             // references in the ring ours (Invariant 3).
             drop(unsafe { Arc::from_raw(pointer) });
@@ -209,7 +209,7 @@ impl<T> Drop for Queue<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;

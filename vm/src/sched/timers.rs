@@ -1,13 +1,14 @@
-//! Tasks that sleep, by the time at which they wake.
+//! Tasks that sleep, or wait in a `select` for no longer than some time, by the
+//! time at which they wake.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::sync::lock;
 use crate::task::Task;
+use crate::ticket::{Ticket, Waiter};
 
 /// The time that no sleeper has.
 const NEVER: u64 = u64::MAX;
@@ -24,15 +25,10 @@ pub(crate) struct Timers {
 /// The sleepers, locked.
 #[derive(Default)]
 pub(crate) struct Sleepers {
-    heap: BinaryHeap<Reverse<Sleeper>>,
-    /// How many there have been: whoever went to sleep first wakes first.
+    /// By time and, so that whoever went to sleep first wakes first, by `count`.
+    by_time: BTreeMap<(u64, u64), Waiter>,
+    /// How many there have been.
     count: u64,
-}
-
-struct Sleeper {
-    when: u64,
-    order: u64,
-    task: Arc<Task>,
 }
 
 impl Timers {
@@ -47,20 +43,42 @@ impl Timers {
     /// Puts a task to sleep. Once it is marked as waiting, the lock is given
     /// back; until then nobody wakes it.
     pub(crate) fn add(&self, task: &Arc<Task>, sleep: Duration) -> MutexGuard<'_, Sleepers> {
+        self.insert(Waiter::alone(task), sleep).0
+    }
+
+    /// The same for a task in a `select`, which wakes at `resume`; also gives
+    /// its place, for [`cancel`](Self::cancel).
+    pub(crate) fn add_select(
+        &self,
+        task: &Arc<Task>,
+        ticket: &Arc<Ticket>,
+        resume: u32,
+        sleep: Duration,
+    ) -> (MutexGuard<'_, Sleepers>, (u64, u64)) {
+        self.insert(Waiter::select(task, ticket, resume), sleep)
+    }
+
+    fn insert(&self, waiter: Waiter, sleep: Duration) -> (MutexGuard<'_, Sleepers>, (u64, u64)) {
         let when = self
             .nanos(Instant::now())
             .saturating_add(nanos(sleep))
             .min(NEVER - 1);
         let mut sleepers = lock(&self.sleepers);
-        let order = sleepers.count;
+        let place = (when, sleepers.count);
         sleepers.count += 1;
-        sleepers.heap.push(Reverse(Sleeper {
-            when,
-            order,
-            task: Arc::clone(task),
-        }));
+        sleepers.by_time.insert(place, waiter);
         self.publish(&sleepers);
-        sleepers
+        (sleepers, place)
+    }
+
+    /// Takes out who waits no more, if it is there still.
+    pub(crate) fn cancel(&self, place: (u64, u64)) {
+        let mut sleepers = lock(&self.sleepers);
+        let cancelled = sleepers.by_time.remove(&place);
+        self.publish(&sleepers);
+        drop(sleepers);
+        // Perhaps the last reference to a task, which takes no lock to drop.
+        drop(cancelled);
     }
 
     /// Whether nobody sleeps.
@@ -87,16 +105,20 @@ impl Timers {
         next != NEVER && next <= self.nanos(Instant::now())
     }
 
-    /// Takes out all that should be awake by now, the earliest first.
-    pub(crate) fn take_due(&self) -> Vec<Arc<Task>> {
+    /// Takes out all that should be awake by now and that nobody else wakes,
+    /// the earliest first.
+    pub(crate) fn take_due(&self) -> Vec<Waiter> {
         let now = self.nanos(Instant::now());
         let mut due = Vec::new();
         let mut sleepers = lock(&self.sleepers);
-        while let Some(first) = sleepers.heap.peek_mut() {
-            if first.0.when > now {
+        while let Some(first) = sleepers.by_time.first_entry() {
+            if first.key().0 > now {
                 break;
             }
-            due.push(std::collections::binary_heap::PeekMut::pop(first).0.task);
+            let waiter = first.remove();
+            if waiter.claim() {
+                due.push(waiter);
+            }
         }
         self.publish(&sleepers);
         due
@@ -104,9 +126,9 @@ impl Timers {
 
     fn publish(&self, sleepers: &Sleepers) {
         let next = sleepers
-            .heap
-            .peek()
-            .map_or(NEVER, |Reverse(sleeper)| sleeper.when);
+            .by_time
+            .first_key_value()
+            .map_or(NEVER, |(&(when, _), _)| when);
         // Relaxed: it orders nothing; the lock does.
         self.next.store(next, Ordering::Relaxed);
     }
@@ -118,24 +140,4 @@ impl Timers {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
-}
-
-impl PartialEq for Sleeper {
-    fn eq(&self, other: &Self) -> bool {
-        (self.when, self.order) == (other.when, other.order)
-    }
-}
-
-impl Eq for Sleeper {}
-
-impl PartialOrd for Sleeper {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sleeper {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.when, self.order).cmp(&(other.when, other.order))
-    }
 }

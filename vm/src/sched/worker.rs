@@ -10,7 +10,7 @@ use super::park::Parker;
 use super::{FUEL, Proc, SLICE, Shared};
 use crate::outcome::End;
 use crate::task::Task;
-use crate::trace::{Here, Recorder, Resume};
+use crate::trace::{Here, Recorder};
 
 /// The global queue has its turn at each such pick, so that rings that never
 /// run dry do not starve it.
@@ -61,7 +61,21 @@ impl<'a, 's> Worker<'a, 's> {
         }
         while let Some((with, task)) = self.find(proc) {
             proc = with;
-            self.run_task(&mut proc, task);
+            proc = match self.run_task(proc, task) {
+                Some(proc) => proc,
+                None => match self.come_back() {
+                    Some(proc) => proc,
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Finds a proc after a system call in which the old one was lost.
+    fn come_back(&mut self) -> Option<Proc<'s>> {
+        match self.shared.idle.come_back() {
+            Some(woken) => self.resume(woken),
+            None => self.park(),
         }
     }
 
@@ -78,7 +92,7 @@ impl<'a, 's> Worker<'a, 's> {
             }
             self.poll(&proc, None);
             if let Some(task) = self.pick(&mut proc) {
-                if self.end_spin() && (!proc.queue.is_empty() || !self.shared.global.is_empty()) {
+                if self.end_spin() && self.shared.any_work() {
                     // While this one was looking, nobody else was woken.
                     self.shared.idle.wake_one();
                 }
@@ -148,7 +162,12 @@ impl<'a, 's> Worker<'a, 's> {
         let shared = self.shared;
         self.pen.proc_stop(&proc);
         let quiet = shared.idle.give_up(proc, || {
-            !shared.global.is_empty() || !shared.timers.is_empty() || shared.ending()
+            // The system calls first: a task that comes out of one is in the
+            // global queue before it is no longer there.
+            !shared.syscalls.is_empty()
+                || !shared.global.is_empty()
+                || !shared.timers.is_empty()
+                || shared.ending()
         });
         self.end_spin();
         if quiet == Quiet::Forever {
@@ -167,12 +186,24 @@ impl<'a, 's> Worker<'a, 's> {
             self.pen.proc_start(&proc);
             return Some(proc);
         }
-        let proc = match shared.idle.park(&self.parker, shared.timers.next()) {
+        self.park()
+    }
+
+    /// Sleeps until there is a proc for this worker.
+    fn park(&mut self) -> Option<Proc<'s>> {
+        let shared = self.shared;
+        let woken = shared.idle.park(&self.parker, shared.timers.next());
+        self.resume(woken)
+    }
+
+    /// Goes on with the proc that it has got.
+    fn resume(&mut self, woken: Woken<'s>) -> Option<Proc<'s>> {
+        let proc = match woken {
             Woken::Wanted(proc) => {
                 self.spinning = true;
                 proc
             }
-            Woken::Timer(proc) => proc,
+            Woken::Free(proc) => proc,
             Woken::Over => return None,
         };
         self.pen.proc_start(&proc);
@@ -222,11 +253,9 @@ impl<'a, 's> Worker<'a, 's> {
     }
 
     fn wake_sleepers(&self, proc: &mut Proc<'s>) {
-        for task in self.shared.timers.take_due() {
-            let held = task.body.hold_waiting();
-            self.pen
-                .unblock(proc, None, &task, held, self.shared.env.code, Resume::After);
-            self.enqueue(proc, task);
+        for waiter in self.shared.timers.take_due() {
+            self.wake(proc, None, &waiter, waiter.resume());
+            self.enqueue(proc, waiter.task);
         }
     }
 
@@ -244,7 +273,7 @@ impl<'a, 's> Worker<'a, 's> {
         did
     }
 
-    fn random(&mut self) -> u32 {
+    pub(super) fn random(&mut self) -> u32 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;

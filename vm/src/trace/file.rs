@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use runtime_trace::{AdvanceError, Chunk, Config, StopError, Tracer, Version};
+use runtime_trace::{AdvanceError, Chunk, Config, StartError, StopError, Tracer, Version};
 
 use super::host::SchedulerHost;
 use crate::error::VmError;
@@ -40,15 +40,18 @@ pub(crate) fn record(
         TraceVersion::Go126 => Version::Go126,
     };
     config.period = options.period;
-    tracer
-        .start(&config, &SchedulerHost(shared))
-        .map_err(VmError::TraceStart)?;
+    let Ok(pen) = shared.tracing.recorder() else {
+        return Err(VmError::TraceStart(StartError::NoMemory));
+    };
+    let host = SchedulerHost { shared, pen: &pen };
+    tracer.start(&config, &host).map_err(VmError::TraceStart)?;
+    shared.tracing.new_generation();
     shared.heap.show_again();
     let over = AtomicBool::new(false);
     let (stopped, advanced, written) = thread::scope(|scope| {
         // Ends the trace on every way out, and with it both threads.
         let mut stopper = Stopper {
-            shared,
+            host: &host,
             over: &over,
             stopped: None,
         };
@@ -84,7 +87,7 @@ pub(crate) fn record(
 
 /// Stops tracing, at the latest when it is dropped.
 struct Stopper<'a, 's> {
-    shared: &'a Shared<'s>,
+    host: &'a SchedulerHost<'a, 's>,
     over: &'a AtomicBool,
     stopped: Option<Result<(), StopError>>,
 }
@@ -95,7 +98,7 @@ impl Stopper<'_, '_> {
             // Relaxed: it only ends a loop.
             self.over.store(true, Ordering::Relaxed);
             loop {
-                match self.shared.tracing.tracer.stop(&SchedulerHost(self.shared)) {
+                match self.host.shared.tracing.tracer.stop(self.host) {
                     // The advancer is at work for the last time.
                     Err(StopError::Busy) => thread::sleep(Duration::from_millis(1)),
                     result => return result,
@@ -115,14 +118,21 @@ impl Drop for Stopper<'_, '_> {
 /// Begins generations when they are due, until tracing is over.
 fn advance_all(shared: &Shared<'_>, over: &AtomicBool) -> Result<(), AdvanceError> {
     let tracer = &shared.tracing.tracer;
+    let Ok(pen) = shared.tracing.recorder() else {
+        return Err(AdvanceError::NoMemory);
+    };
+    let host = SchedulerHost { shared, pen: &pen };
     // Relaxed: nothing is read because of it.
     while !over.load(Ordering::Relaxed) {
         thread::sleep(TICK);
         if !tracer.advance_due() {
             continue;
         }
-        match tracer.advance(&SchedulerHost(shared)) {
-            Ok(()) => shared.heap.show_again(),
+        match tracer.advance(&host) {
+            Ok(()) => {
+                shared.tracing.new_generation();
+                shared.heap.show_again();
+            }
             // This generation goes on; the next tick tries again.
             Err(AdvanceError::ReaderBehind | AdvanceError::Busy | AdvanceError::NoMemory) => {}
             Err(AdvanceError::NotTracing) => break,

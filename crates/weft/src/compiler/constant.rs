@@ -93,9 +93,11 @@ impl<'s> Context<'s, '_> {
                 let right = self.constant(right, unknown);
                 binary(*op, &left?, &right?).map_err(ErrorKind::ConstantFails)
             }
-            ExprKind::List(_) | ExprKind::Index(..) | ExprKind::Call(..) | ExprKind::Spawn(..) => {
-                Err(ErrorKind::NotConstant)
-            }
+            ExprKind::List(_)
+            | ExprKind::Index(..)
+            | ExprKind::Slice(..)
+            | ExprKind::Call(..)
+            | ExprKind::Spawn(..) => Err(ErrorKind::NotConstant),
         };
         result
             .map_err(|kind| self.sink.report(kind, expr.span))

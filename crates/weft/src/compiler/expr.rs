@@ -80,6 +80,15 @@ impl<'s> FnCompiler<'_, 's, '_> {
                 let index = self.operand(index);
                 self.emit(Instr::Index { dst, list, index }, at);
             }
+            ExprKind::Slice(list, ends) => {
+                let list = self.operand(list);
+                let [from, to] = &**ends;
+                let bounds = self.alloc();
+                self.expr_into(from, bounds);
+                let last = self.alloc();
+                self.expr_into(to, last);
+                self.emit(Instr::Slice { dst, list, bounds }, at);
+            }
             ExprKind::Call(callee, args) => self.call(expr, callee, args, Some(dst)),
             ExprKind::Spawn(callee, args) => self.spawn(expr, callee, args, dst),
         }
@@ -412,7 +421,7 @@ impl<'s> FnCompiler<'_, 's, '_> {
             let [first, second] = operands;
             // Those with a result always write it.
             let result = match (call, dst) {
-                (TaskCall::Recv | TaskCall::Join, None) => c.alloc(),
+                (TaskCall::Recv | TaskCall::Join | TaskCall::ReadFile, None) => c.alloc(),
                 (_, dst) => dst.unwrap_or(Reg(0)),
             };
             let instr = match call {
@@ -431,10 +440,14 @@ impl<'s> FnCompiler<'_, 's, '_> {
                 },
                 TaskCall::Yield => Instr::Yield {},
                 TaskCall::Sleep => Instr::Sleep { millis: first },
+                TaskCall::ReadFile => Instr::ReadFile {
+                    dst: result,
+                    path: first,
+                },
             };
             c.emit(instr, expr.at);
             if let Some(dst) = dst
-                && !matches!(call, TaskCall::Recv | TaskCall::Join)
+                && !matches!(call, TaskCall::Recv | TaskCall::Join | TaskCall::ReadFile)
             {
                 c.emit(Instr::LoadNil { dst }, expr.at);
             }

@@ -1,5 +1,5 @@
 //! What the compilation of one function keeps: its code so far, registers,
-//! scopes, open loops and regions, and jumps still without a target.
+//! scopes, open loops, regions and user tasks, and jumps still without a target.
 //!
 //! Registers are a stack. Locals are at the bottom in the order of their
 //! declaration, temporaries above; who takes some gives them back by setting
@@ -28,7 +28,7 @@ pub(super) struct FnCompiler<'c, 's, 'e> {
     /// The name, where errors about the whole function are shown.
     name: Ident<'s>,
     exhausted: bool,
-    /// Loops and regions around the current statement.
+    /// Loops, regions and user tasks around the current statement.
     pub(super) enclosing: Vec<Enclosing>,
 }
 
@@ -46,6 +46,7 @@ pub(super) enum Enclosing {
         breaks: Vec<Jump>,
     },
     Region,
+    UserTask,
 }
 
 /// A jump that has no target yet.
@@ -191,6 +192,22 @@ impl<'c, 's, 'e> FnCompiler<'c, 's, 'e> {
         Jump {
             pc: self.emit(instr, at),
             at,
+        }
+    }
+
+    /// Emits the ends of what is open inside the outermost `depth` blocks, from
+    /// the inside out.
+    pub(super) fn end_inside(&mut self, depth: usize, at: u32) {
+        for i in (depth..self.enclosing.len()).rev() {
+            match self.enclosing[i] {
+                Enclosing::Loop { .. } => {}
+                Enclosing::Region => {
+                    self.emit(Instr::RegionEnd {}, at);
+                }
+                Enclosing::UserTask => {
+                    self.emit(Instr::UserTaskEnd {}, at);
+                }
+            }
         }
     }
 

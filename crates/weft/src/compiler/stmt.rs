@@ -2,7 +2,7 @@
 
 use super::expr::MAX_CHUNK;
 use super::function::{Enclosing, FnCompiler, Jump};
-use crate::ast::{Block, Expr, ExprKind, Ident, Iterable, Stmt, StmtKind};
+use crate::ast::{Arm, ArmEvent, Block, Expr, ExprKind, Ident, Iterable, Stmt, StmtKind};
 use crate::diagnostics::ErrorKind;
 use crate::op::{Instr, Jump16, Jump24, Reg};
 use crate::source::Span;
@@ -60,11 +60,7 @@ impl<'s> FnCompiler<'_, 's, '_> {
             StmtKind::Continue => self.leave_loop("continue", stmt.span),
             StmtKind::Return(value) => self.scope(|c| {
                 let value = value.as_ref().map(|value| c.operand(value));
-                for enclosing in 0..c.enclosing.len() {
-                    if matches!(c.enclosing[enclosing], Enclosing::Region) {
-                        c.emit(Instr::RegionEnd {}, at);
-                    }
-                }
+                c.end_inside(0, at);
                 c.emit(
                     match value {
                         Some(src) => Instr::Return { src },
@@ -83,7 +79,72 @@ impl<'s> FnCompiler<'_, 's, '_> {
                 self.enclosing.pop();
                 self.emit(Instr::RegionEnd {}, body.end);
             }
+            StmtKind::UserTask { name, body } => {
+                self.scope(|c| {
+                    let reg = c.operand(name);
+                    c.emit(Instr::UserTaskBegin { name: reg }, at);
+                });
+                self.enclosing.push(Enclosing::UserTask);
+                self.block(body);
+                self.enclosing.pop();
+                self.emit(Instr::UserTaskEnd {}, body.end);
+            }
+            StmtKind::Select(arms) => self.scope(|c| c.select(arms, at)),
         }
+    }
+
+    /// First all operands in their order, then the arms as a table, then their
+    /// bodies.
+    fn select(&mut self, arms: &[Arm<'s>], at: u32) {
+        let received = self.alloc();
+        let after_received = self.next;
+        let table: Vec<Instr> = arms
+            .iter()
+            .map(|arm| match &arm.event {
+                ArmEvent::Recv { channel, .. } => Instr::ArmRecv {
+                    dst: received,
+                    channel: self.operand(channel),
+                },
+                ArmEvent::Send { channel, value } => Instr::ArmSend {
+                    channel: self.operand(channel),
+                    value: self.operand(value),
+                },
+                ArmEvent::After { millis } => Instr::ArmAfter {
+                    millis: self.operand(millis),
+                },
+                ArmEvent::Else => Instr::ArmElse {},
+            })
+            .collect();
+        // The parser has refused more.
+        let count = arms.len() as u8;
+        self.emit(Instr::Select { arms: count }, at);
+        let bodies: Vec<Jump> = arms
+            .iter()
+            .zip(table)
+            .map(|(arm, instr)| {
+                self.emit(instr, arm.span.start);
+                self.jump(Instr::Jump { to: Jump24(0) }, arm.span.start)
+            })
+            .collect();
+        // The operands have been used.
+        self.next = after_received;
+        let mut ends = Vec::new();
+        for (i, (arm, body)) in arms.iter().zip(bodies).enumerate() {
+            self.land(body);
+            self.scope(|c| {
+                if let ArmEvent::Recv {
+                    name: Some(name), ..
+                } = arm.event
+                {
+                    c.declare(name.name, received);
+                }
+                c.block(&arm.body);
+            });
+            if i + 1 < arms.len() && !arm.body.leaves() {
+                ends.push(self.jump(Instr::Jump { to: Jump24(0) }, arm.body.end));
+            }
+        }
+        self.land_all(ends);
     }
 
     fn assign(&mut self, name: Ident<'s>, value: &Expr<'s>) {
@@ -149,7 +210,7 @@ impl<'s> FnCompiler<'_, 's, '_> {
             Some(Enclosing::Loop {
                 continues, breaks, ..
             }) => Leaving { continues, breaks },
-            _ => unreachable!("regions and loops are pushed and popped in pairs"),
+            _ => unreachable!("loops and what is inside are pushed and popped in pairs"),
         }
     }
 
@@ -209,7 +270,7 @@ impl<'s> FnCompiler<'_, 's, '_> {
         self.land_all(inner.breaks);
     }
 
-    /// `break` or `continue`: ends the regions inside the loop and jumps.
+    /// `break` or `continue`: ends what is open inside the loop and jumps.
     fn leave_loop(&mut self, what: &'static str, span: Span) {
         let at = span.start;
         let innermost = self
@@ -219,9 +280,7 @@ impl<'s> FnCompiler<'_, 's, '_> {
         let Some(innermost) = innermost else {
             return self.report(ErrorKind::OutsideLoop(what), span);
         };
-        for _region in innermost + 1..self.enclosing.len() {
-            self.emit(Instr::RegionEnd {}, at);
-        }
+        self.end_inside(innermost + 1, at);
         if let Enclosing::Loop { top: Some(top), .. } = self.enclosing[innermost]
             && what == "continue"
         {

@@ -150,11 +150,22 @@ impl<'s> Parser<'s, '_> {
                     self.bump();
                     self.brackets += 1;
                     let index = self.expr()?;
+                    let end = if self.eat(Tok::DotDot) {
+                        Some(self.expr()?)
+                    } else {
+                        None
+                    };
                     self.expect(Tok::RightBracket, "`]`")?;
                     self.brackets -= 1;
-                    let height = left.height.max(index.height);
+                    let mut height = left.height.max(index.height);
                     let span = self.up_to_here(left.span);
-                    let kind = ExprKind::Index(Box::new(left), Box::new(index));
+                    let kind = match end {
+                        Some(end) => {
+                            height = height.max(end.height);
+                            ExprKind::Slice(Box::new(left), Box::new([index, end]))
+                        }
+                        None => ExprKind::Index(Box::new(left), Box::new(index)),
+                    };
                     self.node(kind, span, open.start, height)?
                 }
                 _ => break,

@@ -94,6 +94,7 @@ fn effect(program: &Program, pc: usize, instr: Instr) -> Effect {
         }
         NewList { dst, base, count } => (span(base, count).collect(), vec![r(dst)]),
         Extend { list, base, count } => (span(base, count).chain([r(list)]).collect(), vec![]),
+        Slice { dst, list, bounds } => (vec![r(list), r(bounds), r(bounds) + 1], vec![r(dst)]),
         Index { dst, list, index } => (vec![r(list), r(index)], vec![r(dst)]),
         SetIndex { list, index, value } => (vec![r(list), r(index), r(value)], vec![]),
         ForRangePrep { base, exit } => {
@@ -111,11 +112,19 @@ fn effect(program: &Program, pc: usize, instr: Instr) -> Effect {
             (vec![r(base), r(base) + 1], vec![r(base) + 2])
         }
         Send { channel, value } => (vec![r(channel), r(value)], vec![]),
-        Recv { dst, channel: src } | Join { dst, handle: src } => (vec![r(src)], vec![r(dst)]),
-        Close { channel: reg } | Sleep { millis: reg } | RegionBegin { name: reg } => {
-            (vec![r(reg)], vec![])
-        }
-        Yield {} | RegionEnd {} => (vec![], vec![]),
+        Recv { dst, channel: src }
+        | Join { dst, handle: src }
+        | ReadFile { dst, path: src }
+        | ArmRecv { dst, channel: src } => (vec![r(src)], vec![r(dst)]),
+        Close { channel: reg }
+        | Sleep { millis: reg }
+        | RegionBegin { name: reg }
+        | UserTaskBegin { name: reg }
+        | ArmAfter { millis: reg } => (vec![r(reg)], vec![]),
+        // Its arms are checked as if it went to each of them.
+        Select { .. } => (vec![], vec![]),
+        ArmSend { channel, value } => (vec![r(channel), r(value)], vec![]),
+        Yield {} | RegionEnd {} | UserTaskEnd {} | ArmElse {} => (vec![], vec![]),
     };
     Effect {
         reads,
@@ -158,17 +167,18 @@ fn verify_function(program: &Program, function: &Function) {
         "{name} ends in {last:?}"
     );
 
-    // Which registers are written, and how many regions are open, before each
-    // reachable instruction: on all ways that lead there.
-    let mut before: Vec<Option<(Vec<bool>, usize)>> = vec![None; code.len()];
+    // Which registers are written, and which regions and user tasks are open
+    // (by the instruction that ends them), before each reachable instruction: on
+    // all ways that lead there.
+    let mut before: Vec<Option<(Vec<bool>, Vec<Instr>)>> = vec![None; code.len()];
     let mut params = vec![false; registers];
     params[..usize::from(function.arity)].fill(true);
-    let mut pending = vec![(0usize, params, 0usize)];
-    while let Some((pc, written, regions)) = pending.pop() {
+    let mut pending = vec![(0usize, params, Vec::new())];
+    while let Some((pc, written, mut open)) = pending.pop() {
         let merged = match &before[pc] {
             None => written,
-            Some((known, open)) => {
-                assert_eq!(*open, regions, "{name}: regions differ at {pc}");
+            Some((known, before)) => {
+                assert_eq!(*before, open, "{name}: what is open differs at {pc}");
                 let both: Vec<bool> = known.iter().zip(&written).map(|(a, b)| *a && *b).collect();
                 if both == *known {
                     continue;
@@ -176,7 +186,7 @@ fn verify_function(program: &Program, function: &Function) {
                 both
             }
         };
-        before[pc] = Some((merged.clone(), regions));
+        before[pc] = Some((merged.clone(), open.clone()));
         let instr = code[pc];
         if let Instr::LoadConst {
             constant: ConstIndex(index),
@@ -194,15 +204,17 @@ fn verify_function(program: &Program, function: &Function) {
                 "{name} at {pc}"
             );
         }
-        let regions = match instr {
-            Instr::RegionBegin { .. } => regions + 1,
-            Instr::RegionEnd {} => regions.checked_sub(1).expect("a region is open"),
-            Instr::Return { .. } | Instr::ReturnNil {} => {
-                assert_eq!(regions, 0, "{name}: open region at {pc}");
-                0
+        match instr {
+            Instr::RegionBegin { .. } => open.push(Instr::RegionEnd {}),
+            Instr::UserTaskBegin { .. } => open.push(Instr::UserTaskEnd {}),
+            Instr::RegionEnd {} | Instr::UserTaskEnd {} => {
+                assert_eq!(open.pop(), Some(instr), "{name}: ends nothing at {pc}");
             }
-            _ => regions,
-        };
+            Instr::Return { .. } | Instr::ReturnNil {} => {
+                assert!(open.is_empty(), "{name}: {open:?} at {pc}");
+            }
+            _ => {}
+        }
         let effect = effect(program, pc, instr);
         for &reg in &effect.reads {
             assert!(
@@ -220,10 +232,23 @@ fn verify_function(program: &Program, function: &Function) {
         if let Some(target) = effect.jump {
             let target = usize::try_from(target).expect("jumps stay inside");
             assert!(target < code.len(), "{name}: jump out of the code at {pc}");
-            pending.push((target, after.clone(), regions));
+            pending.push((target, after.clone(), open.clone()));
         }
-        if effect.falls_through {
-            pending.push((pc + 1, after, regions));
+        if let Instr::Select { arms } = instr {
+            for arm in (0..usize::from(arms)).map(|i| pc + 1 + 2 * i) {
+                use Instr::{ArmAfter, ArmElse, ArmRecv, ArmSend};
+                assert!(
+                    matches!(
+                        code[arm],
+                        ArmRecv { .. } | ArmSend { .. } | ArmAfter { .. } | ArmElse {}
+                    ),
+                    "{name} at {arm}"
+                );
+                assert!(matches!(code[arm + 1], Instr::Jump { to } if to.0 >= 0));
+                pending.push((arm, after.clone(), open.clone()));
+            }
+        } else if effect.falls_through {
+            pending.push((pc + 1, after, open));
         }
     }
 }
