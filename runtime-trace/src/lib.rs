@@ -6,7 +6,7 @@
 //! `go tool trace` and everything else that reads them.
 //!
 //! ```text
-//!  scheduler ──► Tracer ──► Worker ──► Emit            tracer.rs: the whole API
+//!  scheduler ──► Tracer ──► Worker ──► Emit            tracer.rs, emit.rs: the whole API
 //!                  │          │          │
 //!                  │          │          ├─► string table, stack table ─► TraceMap ─► Region
 //!                  │          │          └─► the thread's batch
@@ -29,7 +29,7 @@
 //! 5. On a thread of its own, pull chunks from a [`Reader`] into a file, and
 //!    call [`Tracer::advance`] when [`Tracer::advance_due`].
 //!
-//! The rules that make a trace true are at the head of [`tracer`]; a complete
+//! The rules that make a trace true are at the head of [`emit`]; a complete
 //! embedder in 100 lines is `examples/embedder.rs`.
 //!
 //! # Invariants of the whole
@@ -51,6 +51,7 @@ extern crate std;
 
 mod batch;
 mod clock;
+pub mod emit;
 mod generation;
 mod hash;
 pub mod lock;
@@ -66,12 +67,13 @@ mod strings;
 mod sync;
 mod sys;
 mod thread;
-pub mod tracer;
+mod tracer;
 
+pub use emit::{Emit, StackId, StringId, Worker};
 pub use generation::{AdvanceError, Config, Host, StartError, StopError, Sweep, SweptState};
 pub use loss::{Loss, Losses};
 pub use pages::NoMemory;
 pub use stacks::{Frame, Pcs, Symbolizer};
 pub use status::{ProcTrace, TaskTrace};
 pub use trace_format::{BlockReason, StopReason, Version};
-pub use tracer::{Chunk, Emit, Reader, StackId, Stats, StringId, Tracer, Worker, WorkerError};
+pub use tracer::{Chunk, Reader, Stats, Tracer, WorkerError};

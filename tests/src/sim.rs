@@ -11,7 +11,7 @@
 //!
 //! It is no simulation of any scheduler in particular: it makes every kind of
 //! transition as often as it can, keeps to the rules at the head of
-//! `runtime_trace::tracer`, and writes down what it said to the tracer
+//! `runtime_trace::emit`, and writes down what it said to the tracer
 //! ([`said`]), thread by thread, to be compared with the file.
 //!
 //! # Invariants

@@ -5,7 +5,7 @@
 //! Those that change a task's state take the right to it and change it
 //! themselves, between the event and the end of the emission: that, and that a
 //! task is owned or held from before until after, is what makes the trace true
-//! (see the rules at the head of [`runtime_trace::tracer`]).
+//! (see the rules at the head of [`runtime_trace::emit`]).
 
 mod file;
 mod host;
