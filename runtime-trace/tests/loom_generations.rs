@@ -7,6 +7,8 @@
 
 #![cfg(loom)]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use trace_format::EventKind;
 use trace_format::limits::{MAX_TIMED_ARGS, NO_THREAD};
 use trace_format::varint;
@@ -69,9 +71,11 @@ fn creations(file: &[u8]) -> Vec<Vec<u64>> {
 /// each event is written once, in the order of their emission.
 #[test]
 fn emit_beside_advance() {
+    static EXECUTIONS: AtomicUsize = AtomicUsize::new(0);
     let mut model = loom::model::Builder::new();
     model.max_branches = 100_000;
     model.check(|| {
+        EXECUTIONS.fetch_add(1, Ordering::Relaxed); // Counts, and no more.
         let tracer: &'static Tracer = Box::leak(Box::new(Tracer::new()));
         let proc: &'static ProcTrace = Box::leak(Box::new(ProcTrace::new(0)));
         let mut config = Config::new(1);
@@ -102,4 +106,7 @@ fn emit_beside_advance() {
         assert_eq!(created.len(), 2);
         assert_eq!(created.concat(), [1, 2], "{created:?}");
     });
+    // A model with a builder does not say so itself.
+    let executions = EXECUTIONS.load(Ordering::Relaxed);
+    println!("Completed in {executions} iterations");
 }
