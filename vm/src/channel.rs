@@ -20,13 +20,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::bury::bury;
 use crate::copy::Message;
 use crate::fault::Fault;
 use crate::line::Line;
-use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard, PoisonError, lock};
 use crate::task::Task;
 use crate::ticket::Waiter;
 

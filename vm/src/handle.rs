@@ -5,12 +5,12 @@
 //! that back even if its handle is kept.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::bury::bury;
 use crate::channel::Receiver;
 use crate::copy::Message;
-use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::task::Task;
 use crate::ticket::Waiter;
 

@@ -1,6 +1,6 @@
 //! Locks and atomics as this crate uses them.
 //!
-//! What the models (`tests/loom_sched.rs`) look at takes them from here: they
+//! What the models (`tests/loom_*.rs`) look at takes them from here: they
 //! are built from the same files, with loom's in this place.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic};

@@ -14,9 +14,9 @@
 //! 2. A ticket is claimed once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::channel::{Channel, Place};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::Task;
 use crate::trace::Resume;
 

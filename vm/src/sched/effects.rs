@@ -131,7 +131,7 @@ impl<'a, 's> Worker<'a, 's> {
             // to block.
             self.queue_next(proc);
         }
-        let sleepers = shared.timers.due();
+        let sleepers = self.sleepers_due(proc);
         let others = || proc.next.is_some() || !proc.queue.is_empty() || !shared.global.is_empty();
         let over = shared.ending();
         let preempt = over || sleepers || (others() && proc.end_of_slice());
@@ -387,7 +387,7 @@ impl<'a, 's> Worker<'a, 's> {
         millis: Reg,
     ) -> Flow<'t> {
         let duration = attempt!(owner, self.duration(&mut owner, millis, "`sleep`"));
-        let lock = self.shared.timers.add(task, duration);
+        let lock = proc.core.timers.add(&self.shared.clock, task, duration);
         self.block(proc, task, owner, Wait::Sleep);
         drop(lock);
         Flow::Gone

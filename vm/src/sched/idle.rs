@@ -13,13 +13,31 @@
 //! from waking another: one that finds work, or gives up, stops spinning first
 //! and then looks again, in the same way.
 //!
+//! # Why no sleeper is forgotten
+//!
+//! Only a worker with a proc puts sleepers among those of a proc, its own, or
+//! takes some out, of any. While it has the proc it looks at them whenever it
+//! picks a task or a running one has used up its fuel, and each time at those of
+//! another proc, in turn, so that the sleepers of all procs are seen to as long
+//! as one is at work; and before it steals or rests, it looks at all.
+//!
+//! Who rests gives its proc up, then finds the earliest of all sleepers, then
+//! parks. Whoever gave a proc up before did it under the same lock, so what it
+//! had put to sleep is seen; the last one to give up sees all. So
+//! [`park`](Idle::park) is told of each sleeper by somebody, who sleeps until
+//! then unless the *timekeeper* wakes as early. When the timekeeper wakes, by
+//! time or by mail, it gets a proc and comes to its rest again, having seen, by
+//! the lock, what all those saw who relied on it; if it gets none, all are at
+//! work. A time that is seen although its sleeper is awake already only wakes
+//! somebody for nothing.
+//!
 //! # Invariants
 //!
 //! 1. A proc among the idle ones has nothing in its ring and its next slot. That
 //!    it is idle is in the trace already; so it is with the launched ones, but
 //!    one that was stolen may have tasks in its ring.
 //! 2. If all procs are idle, no task is in a system call, and the global queue
-//!    and the timers are empty, nothing will ever happen: only a worker with a
+//!    and the timers of all procs are empty, nothing will ever happen: only a worker with a
 //!    proc, or out of a system call, makes tasks ready.
 //! 3. A parked worker has no mail. Whoever posts takes it off the list first,
 //!    under the lock.
@@ -346,7 +364,7 @@ impl<'s> Idle<'s> {
             state.parked.swap_remove(at);
             return Woken::Free(proc);
         }
-        // All procs are at work, and look at the timers themselves.
+        // All procs are at work, and look at everybody's timers themselves.
         drop(state);
         Woken::from(parker.wait(None).flatten())
     }

@@ -5,7 +5,7 @@
 //!                        │ overflow   ▲ steal     ├─ pick ─► run ─► block, yield, preempt, end
 //!                        ▼            │ half      │
 //!                   global queue ─────┴───────────┘           rest: proc to the idle ones,
-//!                   timers ──due──► ring                            worker to the parked ones
+//!           timers of a proc ──due──► ring of any                   worker to the parked ones
 //! ```
 //!
 //! A *proc* is the right to run: a [`Proc`] is a value of which there are as
@@ -50,7 +50,7 @@ use queue::{Owner, Queue};
 pub(crate) use registry::Registry as Tasks;
 pub(crate) use syscall::Done;
 use syscall::{GRACE, LONG, Look, Syscalls};
-use timers::Timers;
+use timers::{Clock, Timers};
 use worker::Worker;
 
 /// How many safepoints a task passes between two looks at the world.
@@ -68,6 +68,8 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) struct ProcCore {
     trace: ProcTrace,
     queue: Queue<Task>,
+    /// Who went to sleep while it ran here.
+    timers: Timers,
     /// The last checkpoint that its holder has passed; [`NOBODY`] while it has
     /// none.
     passed: AtomicU64,
@@ -89,6 +91,8 @@ pub(crate) struct Proc<'s> {
     slice: u32,
     /// Counts what was picked, so that the global queue has its turn.
     picks: u32,
+    /// The other proc whose sleepers are looked at next.
+    neighbour: usize,
 }
 
 /// What all workers share.
@@ -100,7 +104,7 @@ pub(crate) struct Shared<'s> {
     pub(crate) heap: Gauge,
     procs: &'s [ProcCore],
     global: Global,
-    timers: Timers,
+    clock: Clock,
     syscalls: Syscalls<'s>,
     files: Files,
     out: Output<'s>,
@@ -117,6 +121,7 @@ impl ProcCore {
         ProcCore {
             trace: ProcTrace::new(id),
             queue: Queue::new(),
+            timers: Timers::new(id),
             passed: AtomicU64::new(NOBODY),
         }
     }
@@ -131,6 +136,7 @@ impl ProcCore {
             fuel: FUEL,
             slice: SLICE,
             picks: 0,
+            neighbour: 0,
         })
     }
 }
@@ -179,7 +185,7 @@ impl<'s> Shared<'s> {
             heap: Gauge::new(),
             procs,
             global: Global::new(),
-            timers: Timers::new(env.epoch),
+            clock: Clock::new(env.epoch),
             syscalls: Syscalls::new(),
             files: Files::default(),
             out,

@@ -3,7 +3,7 @@
 //! The task locks all the channels, in the order of their addresses, so that
 //! what it finds is true of all of them at one moment. It tries its arms in
 //! random order and takes the first that is ready. If none is, it enters the
-//! queues of all of them, and the sleepers if there is an `after`; only when it
+//! queues of all of them, and its proc's sleepers if there is an `after`; only when it
 //! is marked as waiting are the locks given back. Whoever then wakes it has
 //! claimed its [ticket](crate::ticket) and takes it out of the other queues.
 
@@ -100,9 +100,9 @@ impl<'s> Worker<'_, 's> {
                 });
                 let places = places.collect();
                 let timer = arms.after.map(|(duration, pc)| {
-                    self.shared
-                        .timers
-                        .add_select(task, &ticket, pc + 1, duration)
+                    let clock = &self.shared.clock;
+                    let wakes = (duration, pc + 1);
+                    proc.core.timers.add_select(clock, task, &ticket, wakes)
                 });
                 owner.get_mut().selecting = Some(Box::new(Selecting {
                     channels: places,
@@ -217,7 +217,7 @@ impl<'s> Worker<'_, 's> {
             channel.forget(*place);
         }
         if let Some(timer) = selecting.timer {
-            self.shared.timers.cancel(timer);
+            self.shared.cancel_sleep(timer);
         }
     }
 }

@@ -137,7 +137,7 @@ impl<'s> Shared<'s> {
         let now = Instant::now();
         // Somebody who is idle or looking would have taken what there is.
         let all_busy = !self.idle.some() && !self.idle.any_spins();
-        let wanted = all_busy || !self.global.is_empty() || !self.timers.is_empty();
+        let wanted = all_busy || !self.global.is_empty() || self.any_sleeper();
         let (stolen, left) = self.retake_if(pen, |call, proc| {
             let age = now.saturating_duration_since(call);
             age >= LONG || (age >= GRACE && (wanted || !proc.queue.is_empty()))
@@ -177,7 +177,7 @@ impl<'s> Shared<'s> {
         for proc in stolen {
             let useful = !proc.queue.is_empty()
                 || !self.global.is_empty()
-                || !self.timers.is_empty()
+                || self.any_sleeper()
                 || self.out.is_dirty();
             self.idle.give_up_stolen(proc, useful);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::global::Share;
 use super::idle::{Mail, Quiet, Woken};
 use super::park::Parker;
-use super::{FUEL, Proc, SLICE, Shared};
+use super::{FUEL, Proc, ProcCore, SLICE, Shared};
 use crate::outcome::End;
 use crate::task::Task;
 use crate::trace::{Here, Recorder};
@@ -105,8 +105,10 @@ impl<'a, 's> Worker<'a, 's> {
     /// The next task, from where there is one.
     fn pick(&mut self, proc: &mut Proc<'s>) -> Option<Arc<Task>> {
         let shared = self.shared;
-        if shared.timers.due() {
-            self.wake_sleepers(proc);
+        if self.sleepers_due(proc) {
+            let neighbour = proc.neighbour;
+            proc.look_further(shared);
+            self.wake_sleepers(proc, &[proc.core, &shared.procs[neighbour]]);
         }
         proc.picks = proc.picks.wrapping_add(1);
         if proc.picks.is_multiple_of(GLOBAL_TURN)
@@ -130,6 +132,15 @@ impl<'a, 's> Worker<'a, 's> {
                 proc.queue.push(task, |more| shared.global.push(more));
             }
             task
+        });
+        let task = task.or_else(|| {
+            // Before it takes anything from others, what they have left undone.
+            if !shared.clock.past(shared.first_sleeper()) {
+                return None;
+            }
+            let all: Vec<_> = shared.procs.iter().collect();
+            self.wake_sleepers(proc, &all);
+            proc.queue.pop()
         });
         let task = task.or_else(|| self.steal(proc))?;
         proc.new_slice();
@@ -166,7 +177,7 @@ impl<'a, 's> Worker<'a, 's> {
             // global queue before it is no longer there.
             !shared.syscalls.is_empty()
                 || !shared.global.is_empty()
-                || !shared.timers.is_empty()
+                || shared.any_sleeper()
                 || shared.ending()
         });
         self.end_spin();
@@ -192,7 +203,7 @@ impl<'a, 's> Worker<'a, 's> {
     /// Sleeps until there is a proc for this worker.
     fn park(&mut self) -> Option<Proc<'s>> {
         let shared = self.shared;
-        let woken = shared.idle.park(&self.parker, shared.timers.next());
+        let woken = shared.idle.park(&self.parker, shared.next_sleeper());
         self.resume(woken)
     }
 
@@ -252,8 +263,32 @@ impl<'a, 's> Worker<'a, 's> {
         }
     }
 
-    fn wake_sleepers(&self, proc: &mut Proc<'s>) {
-        for waiter in self.shared.timers.take_due() {
+    /// Whether somebody should be awake by now, of those who sleep on this proc
+    /// or on the one whose turn it is. As long as nobody should, each call has
+    /// the turn of another; then the turn stays, for [`pick`](Self::pick).
+    pub(super) fn sleepers_due(&self, proc: &mut Proc<'s>) -> bool {
+        let shared = self.shared;
+        let neighbour = &shared.procs[proc.neighbour];
+        let next = proc.core.timers.next().min(neighbour.timers.next());
+        let due = shared.clock.past(next);
+        if !due {
+            proc.look_further(shared);
+        }
+        due
+    }
+
+    /// Wakes who should be awake by now of those who sleep on some procs, the
+    /// earliest first.
+    fn wake_sleepers(&self, proc: &mut Proc<'s>, cores: &[&ProcCore]) {
+        let now = self.shared.clock.now();
+        let mut due = Vec::new();
+        for core in cores {
+            if core.timers.next() <= now {
+                core.timers.take_due(now, &mut due);
+            }
+        }
+        due.sort_by_key(|&(place, _)| place);
+        for (_, waiter) in due {
             self.wake(proc, None, &waiter, waiter.resume());
             self.enqueue(proc, waiter.task);
         }
@@ -285,6 +320,14 @@ impl Proc<'_> {
     fn new_slice(&mut self) {
         self.fuel = FUEL;
         self.slice = SLICE;
+    }
+
+    /// Gives the next one its turn whose sleepers are looked at.
+    fn look_further(&mut self, shared: &Shared<'_>) {
+        self.neighbour += 1;
+        if self.neighbour >= shared.procs.len() {
+            self.neighbour = 0;
+        }
     }
 
     /// Counts one safepoint that no instruction counts. `true` at the end of
