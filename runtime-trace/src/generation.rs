@@ -285,7 +285,7 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
         unsafe { shared.tables(epoch).reset(&env) };
         return Err(StartError::NoMemory);
     }
-    put_in_force(shared, epoch);
+    put_in_force(shared, epoch, &env);
     host.checkpoint(); // Invariant 6.
     Ok(())
 }
@@ -309,7 +309,7 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
             sweep.flush();
             return Err(AdvanceError::NoMemory);
         }
-        put_in_force(shared, epoch + 1);
+        put_in_force(shared, epoch + 1, &env);
         // The trace may have ended while the next epoch began: tracing must be
         // off then. (Were it to end later, `end_early` itself would see to it.)
         if shared.has_ended_early(epoch) {
@@ -324,7 +324,7 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
     last |= shared.has_ended_early(epoch);
     let finished = finish(shared, &sweep, host, last);
     if last || finished.is_err() {
-        close(shared, epoch);
+        close(shared, epoch, &env);
     }
     match (finished, last) {
         (Err(NoMemory), _) => Err(AdvanceError::Unfinished),
@@ -352,7 +352,7 @@ pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
     });
     let early = shared.has_ended_early(epoch);
     let finished = finish(shared, &sweep, host, true);
-    close(shared, epoch);
+    close(shared, epoch, &env);
     match finished {
         Err(NoMemory) => Err(StopError::Unfinished),
         Ok(()) if early => Err(StopError::EndedEarly),
@@ -413,9 +413,8 @@ fn abandon(shared: &Shared, epoch: u64, env: &Env<'_>) {
 }
 
 /// Lets workers write into `epoch`.
-fn put_in_force(shared: &Shared, epoch: u64) {
-    let held = Held::new();
-    let (bytes, _) = shared.queue.pushed(&shared.env(&held));
+fn put_in_force(shared: &Shared, epoch: u64, env: &Env<'_>) {
+    let (bytes, _) = shared.queue.pushed(env);
     // Relaxed: fields of the mover's, and figures.
     shared
         .began_ns
@@ -455,7 +454,7 @@ fn finish(shared: &Shared, sweep: &Sweep<'_>, host: &dyn Host, last: bool) -> Re
 }
 
 /// Tracing is off from here on.
-fn close(shared: &Shared, epoch: u64) {
+fn close(shared: &Shared, epoch: u64, env: &Env<'_>) {
     // Relaxed: `epoch` was set to 0 before, or is set now because the
     // generation could not be finished; the rest is the mover's.
     shared.epoch.store(0, Ordering::Relaxed);
@@ -463,12 +462,10 @@ fn close(shared: &Shared, epoch: u64) {
     shared.open_epoch.store(0, Ordering::Relaxed);
     if last > epoch {
         // The next generation had begun, to no avail: no file shows it.
-        let held = Held::new();
-        let env = shared.env(&held);
         shared
             .threads
             .settle(last, |batch| batch.unmap(&shared.pages));
-        abandon(shared, last, &env);
+        abandon(shared, last, env);
     }
 }
 

@@ -51,13 +51,11 @@ impl StringTable {
             return Ok(id);
         }
         self.write(text, out, || {
-            let (id, added) = self
-                .map
+            self.map
                 .put(text.as_bytes(), &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
-                .map_err(|_| NoMemory)?;
-            Ok((id, added))
+                .map_err(|_| NoMemory)
         })
     }
 

@@ -54,6 +54,18 @@ fn sorted(mut items: Vec<u32>) -> Vec<u32> {
     items
 }
 
+/// What a thief gets that goes to `victim` once.
+fn steal(victim: &Queue<u32>) -> Vec<u32> {
+    let own = Queue::new();
+    let mut owner = own.owner().expect("the first time");
+    let mut got = Vec::new();
+    got.extend(owner.steal(victim).map(|item: Arc<u32>| *item));
+    while let Some(item) = owner.pop() {
+        got.push(*item);
+    }
+    got
+}
+
 /// An owner pushes and pops beside a thief: each item comes out once.
 #[test]
 fn ring_with_a_thief() {
@@ -61,16 +73,7 @@ fn ring_with_a_thief() {
         let queue = Arc::new(Queue::new());
         let thief = thread::spawn({
             let queue = Arc::clone(&queue);
-            move || {
-                let own = Queue::new();
-                let mut owner = own.owner().expect("the first time");
-                let mut got = Vec::new();
-                got.extend(owner.steal(&queue).map(|item: Arc<u32>| *item));
-                while let Some(item) = owner.pop() {
-                    got.push(*item);
-                }
-                got
-            }
+            move || steal(&queue)
         });
         let mut owner = queue.owner().expect("the first time");
         let mut got = Vec::new();
@@ -97,16 +100,7 @@ fn ring_that_overflows() {
         }
         let thief = thread::spawn({
             let queue = Arc::clone(&queue);
-            move || {
-                let own = Queue::new();
-                let mut owner = own.owner().expect("the first time");
-                let mut got = Vec::new();
-                got.extend(owner.steal(&queue).map(|item: Arc<u32>| *item));
-                while let Some(item) = owner.pop() {
-                    got.push(*item);
-                }
-                got
-            }
+            move || steal(&queue)
         });
         let mut got = Vec::new();
         owner.push(Arc::new(CAPACITY), |half| {

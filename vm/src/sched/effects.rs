@@ -56,6 +56,7 @@ macro_rules! attempt {
         }
     };
 }
+pub(super) use attempt;
 
 impl<'a, 's> Worker<'a, 's> {
     /// Creates the task that runs `main`.

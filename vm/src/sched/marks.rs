@@ -9,7 +9,7 @@ use std::sync::Arc;
 use weft::op::Reg;
 
 use super::Proc;
-use super::effects::Flow;
+use super::effects::{Flow, attempt};
 use super::worker::Worker;
 use crate::fault::Fault;
 use crate::heap::View;
@@ -26,10 +26,7 @@ impl<'s> Worker<'_, 's> {
         name: Reg,
     ) -> Flow<'t> {
         let value = *owner.get_mut().register(name.0);
-        let name = match self.string(&owner, value, "`region`") {
-            Ok(name) => name,
-            Err(fault) => return Flow::Failed(owner, fault),
-        };
+        let name = attempt!(owner, self.string(&owner, value, "`region`"));
         let user_task = owner.get().user_task;
         self.pen
             .region_begin(proc, self.here(task, &owner), user_task, &name);
@@ -45,10 +42,7 @@ impl<'s> Worker<'_, 's> {
         name: Reg,
     ) -> Flow<'t> {
         let value = *owner.get_mut().register(name.0);
-        let name = match self.string(&owner, value, "`task`") {
-            Ok(name) => name,
-            Err(fault) => return Flow::Failed(owner, fault),
-        };
+        let name = attempt!(owner, self.string(&owner, value, "`task`"));
         let outer = owner.get().user_task;
         let id = self
             .pen
@@ -114,10 +108,7 @@ impl<'s> Worker<'_, 's> {
         base: Reg,
     ) -> Flow<'t> {
         let value = *owner.get_mut().register(base.0);
-        let text = match self.string(&owner, value, "`label`") {
-            Ok(text) => text,
-            Err(fault) => return Flow::Failed(owner, fault),
-        };
+        let text = attempt!(owner, self.string(&owner, value, "`label`"));
         let body = owner.get_mut();
         // No generation has this number.
         let told = u64::MAX;
