@@ -31,9 +31,8 @@
 
 use core::cell::Cell;
 
-use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus};
+use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus, loss};
 
-use crate::generation::LOSS_CATEGORY;
 use crate::lock::Held;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
@@ -632,7 +631,7 @@ impl<'e, 't> Emit<'e, 't> {
         self.droppable(EventKind::ProcsChange, &[u64::from(procs), 0]);
         if let Some(losses) = shared.losses.take_unreported() {
             let text = Text::<256>::of(&losses);
-            self.log(0, LOSS_CATEGORY, text.as_str(), StackId::NONE);
+            self.log(0, loss::CATEGORY, text.as_str(), StackId::NONE);
         }
     }
 

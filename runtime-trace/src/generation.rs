@@ -55,7 +55,7 @@ use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use trace_format::limits::NO_THREAD;
-use trace_format::{BatchHeader, EventKind, ProcStatus, TaskStatus, Version, varint};
+use trace_format::{BatchHeader, EventKind, ProcStatus, TaskStatus, Version, loss, varint};
 
 use crate::batch::Batch;
 use crate::clock;
@@ -587,7 +587,7 @@ impl<'a> Sweep<'a> {
         let tables = self.shared.tables(self.epoch);
         let text = Text::<256>::of(&losses);
         let (Ok(category), Ok(message)) = (
-            tables.strings.put(LOSS_CATEGORY, &out),
+            tables.strings.put(loss::CATEGORY, &out),
             tables.strings.emit(text.as_str(), &out),
         ) else {
             return; // The API still has the figures.
@@ -612,9 +612,6 @@ impl<'a> Sweep<'a> {
         }
     }
 }
-
-/// The category of logs about losses.
-pub(crate) const LOSS_CATEGORY: &str = "runtime-trace";
 
 /// The ID of the task that exists for a last note only.
 const NOTE_TASK: u64 = i64::MAX as u64;

@@ -22,6 +22,7 @@
 pub mod batch;
 pub mod event;
 pub mod limits;
+pub mod loss;
 pub mod reason;
 pub mod status;
 pub mod varint;

@@ -4,14 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
 use trace_format::limits::NO_THREAD;
-use trace_format::{ArgKind, EventKind, Version};
+use trace_format::{ArgKind, EventKind, Version, loss};
 use trace_read::raw::{Batch, BatchHead, Mark, RawEvent, RawReader, Section};
 
 use crate::error::ToolError;
 use crate::walk::{Visitor, walk};
-
-/// The category of the log events by which our tracer tells of losses.
-const LOSS_CATEGORY: &[u8] = b"runtime-trace";
 
 /// What a task, proc or thread ID is where there is none.
 const NONE: u64 = NO_THREAD;
@@ -154,7 +151,7 @@ impl Summary {
         let mut losses: Vec<_> = generation
             .logs
             .iter()
-            .filter(|((category, _), _)| text(category).is_some_and(|t| **t == *LOSS_CATEGORY))
+            .filter(|((category, _), _)| text(category).is_some_and(|t| **t == *loss::CATEGORY.as_bytes()))
             .map(|((_, message), &times)| Loss {
                 generation: generation.number,
                 times,
