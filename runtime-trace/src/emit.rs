@@ -219,6 +219,14 @@ impl Drop for Emit<'_, '_> {
     }
 }
 
+impl Emit<'_, '_> {
+    /// Which generation the events go to: a number that is never used twice in
+    /// the life of a tracer, and never 0.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
 /// Interning.
 impl Emit<'_, '_> {
     /// The ID of a stack. Without memory for it, no stack, which is counted.

@@ -1,5 +1,6 @@
-//! Why a program could not be run at all. What goes wrong while it runs is part
-//! of its [`Outcome`](crate::Outcome).
+//! Why a program could not be run at all, or its trace not be controlled. What
+//! goes wrong in the program while it runs is part of its
+//! [`Outcome`](crate::Outcome).
 
 use std::fmt;
 use std::io;
@@ -7,7 +8,8 @@ use std::io;
 use crate::options::MAX_WORKERS;
 use crate::trace::StartError;
 
-/// Why a program could not be run.
+/// Why a program could not be run, or a [`TraceControl`](crate::TraceControl)
+/// not do what it was to.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum VmError {
@@ -20,6 +22,10 @@ pub enum VmError {
     Thread(io::Error),
     /// Tracing cannot start.
     TraceStart(StartError),
+    /// No trace is being recorded that could be stopped.
+    NotTracing,
+    /// The program has ended, or was not run after all.
+    Ended,
 }
 
 impl fmt::Display for VmError {
@@ -34,6 +40,8 @@ impl fmt::Display for VmError {
                 write!(f, "cannot start a thread: {error}; try fewer --workers")
             }
             VmError::TraceStart(error) => write!(f, "cannot start the trace: {error}"),
+            VmError::NotTracing => write!(f, "no trace is being recorded; start one first"),
+            VmError::Ended => write!(f, "the program has ended, and with it its traces"),
         }
     }
 }
@@ -41,7 +49,7 @@ impl fmt::Display for VmError {
 impl std::error::Error for VmError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            VmError::Workers(_) => None,
+            VmError::Workers(_) | VmError::NotTracing | VmError::Ended => None,
             VmError::BadCode(error) => Some(error),
             VmError::Thread(error) => Some(error),
             VmError::TraceStart(error) => Some(error),

@@ -29,6 +29,7 @@ mod builtins;
 mod bury;
 mod channel;
 mod code;
+mod control;
 mod copy;
 mod equal;
 mod error;
@@ -65,6 +66,7 @@ use crate::output::Output;
 use crate::sched::{ProcCore, Shared};
 use crate::trace::Tracing;
 
+pub use control::{TraceControl, TraceRequests, trace_control};
 pub use error::VmError;
 pub use fault::Fault;
 pub use interrupt::Interrupt;
@@ -74,7 +76,9 @@ pub use outcome::{
 };
 pub use trace::StartError;
 
-/// Runs a program to its end. What it prints goes to `out`.
+/// Runs a program to its end. What it prints goes to `out`. One that may block
+/// for ever can give up with [`WouldBlock`](std::io::ErrorKind::WouldBlock) once
+/// [`Options::interrupt`] is raised; then that is how the program ends.
 ///
 /// The program is one that [`weft::compile`] has made; one that breaks the
 /// promises of [`Program`] may end as [`End::Panicked`].
@@ -91,6 +95,7 @@ pub fn run(
         workers,
         args,
         trace,
+        control,
         flush_lines,
         interrupt,
     } = options;
@@ -112,22 +117,13 @@ pub fn run(
         Output::new(out, flush_lines),
         interrupt,
     );
-    let mut end = None;
-    let trace = match trace {
-        None => {
-            end = Some(shared.run());
-            None
-        }
-        Some(trace) => Some(trace::record(&shared, trace, workers, || {
-            end = Some(shared.run())
-        })?),
+    let ran = if trace.is_some() || control.is_some() {
+        let requests = control.unwrap_or_else(|| trace_control().1);
+        trace::run_recorded(&shared, workers, trace, requests, || shared.run())
+    } else {
+        Ok((shared.run(), None))
     };
     shared.clear();
-    match end {
-        Some(end) => Ok(Outcome { end: end?, trace }),
-        None => Ok(Outcome {
-            end: End::Panicked,
-            trace,
-        }),
-    }
+    let (end, trace) = ran?;
+    Ok(Outcome { end: end?, trace })
 }

@@ -4,7 +4,9 @@
 //! deadlock, 64 for a command line that cannot be carried out, 130 and 143 if
 //! Ctrl-C or SIGTERM has stopped the program.
 
+mod outlet;
 mod signals;
+mod timed;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -15,8 +17,11 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vm::{End, MAX_WORKERS, Options, TraceOptions, TraceVersion};
+use vm::{End, MAX_WORKERS, Options, TraceOptions, TraceVersion, VmError};
 use weft::Program;
+
+use outlet::Outlet;
+use timed::{Part, Traced};
 
 /// The Weft language: concurrent programs whose every step can be traced.
 #[derive(Parser)]
@@ -58,6 +63,14 @@ struct Run {
     /// How long a generation of the trace lasts, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     trace_period: u64,
+    /// Begin the trace so long after the program's start, in milliseconds; if
+    /// the program has ended by then, there is no trace and no file
+    #[arg(long, value_name = "MS", requires = "trace")]
+    trace_after: Option<u64>,
+    /// End the trace so long after it began, in milliseconds, if the program
+    /// has not ended by then
+    #[arg(long, value_name = "MS", requires = "trace", value_parser = clap::value_parser!(u64).range(1..))]
+    trace_for: Option<u64>,
     /// What the program gets from `args()`; from here on nothing is an option of ours
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
@@ -151,33 +164,68 @@ fn run(run: Run) -> Result<u8, u8> {
     let options = Options {
         workers: run.workers.unwrap_or_else(cores),
         args: run.args,
-        trace,
+        trace: None,
+        control: None,
         flush_lines: io::stdout().is_terminal(),
         interrupt: Some(&signals::INTERRUPT),
     };
     if let Err(error) = signals::catch() {
         complain(&format!("warning: cannot catch signals: {error}\n"));
     }
-    let outcome = vm::run(&program, options, &mut io::stdout()).map_err(|error| {
-        complain(&format!("error: {error}\n"));
-        STATUS_PROGRAM
-    })?;
-    complain(&outcome.end.to_string());
-    if let (Some(report), Some(path)) = (&outcome.trace, &run.trace) {
-        let path = path.display();
-        if let Some(error) = &report.file_error {
-            complain(&format!(
-                "warning: the trace in {path} is not whole: {error}\n"
-            ));
-        }
-        if let Some(reason) = &report.incomplete {
-            complain(&format!(
-                "warning: the trace in {path} ends before the program: {reason}\n"
-            ));
-        }
-        complain(&format!("trace: {path}: {report}\n"));
+    let part = Part {
+        after: Duration::from_millis(run.trace_after.unwrap_or(0)),
+        length: run.trace_for.map(Duration::from_millis),
+    };
+    let (end, traced) = outlet::stdout(&signals::INTERRUPT)
+        .map_err(VmError::Thread)
+        .and_then(|mut stdout| {
+            part.record(trace, options, |options| {
+                vm::run(&program, options, &mut stdout)
+            })
+        })
+        .map_err(|error| {
+            complain(&format!("error: {error}\n"));
+            STATUS_PROGRAM
+        })?;
+    complain(&end.to_string());
+    if let (Some(traced), Some(path)) = (traced, &run.trace) {
+        close_trace(path, traced);
     }
-    Ok(outcome.end.status())
+    Ok(end.status())
+}
+
+/// Says what has become of the trace.
+fn close_trace(path: &Path, traced: Traced) {
+    let name = path.display();
+    let report = match traced {
+        Ok(report) => report,
+        Err(error) => {
+            let why = match error {
+                VmError::Ended => "the program ended before it was to begin".to_owned(),
+                error => error.to_string(),
+            };
+            // An empty file would look like a trace that went wrong. What is
+            // no file, as a pipe, stays.
+            let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+            if is_file && let Err(error) = fs::remove_file(path) {
+                complain(&format!(
+                    "warning: cannot remove the empty {name}: {error}\n"
+                ));
+            }
+            return complain(&format!("trace: {name}: nothing recorded: {why}\n"));
+        }
+    };
+    if let Some(error) = &report.file_error {
+        complain(&format!(
+            "warning: the trace in {name} is not whole: {error}\n"
+        ));
+    }
+    if let Some(reason) = &report.incomplete {
+        complain(&format!(
+            "warning: the trace in {name} ends before it was to: {reason}\n"
+        ));
+    }
+    complain(&format!("trace: {name}: {report}\n"));
 }
 
 /// As many workers as there are cores, as far as the system tells.
@@ -193,7 +241,13 @@ fn usage(message: &str) -> u8 {
     STATUS_USAGE
 }
 
-/// Writes to stderr; if even that is closed, nobody wants to know.
+/// Writes to stderr; if even that is closed or stuck, nobody wants to know.
 fn complain(message: &str) {
-    let _ = io::stderr().write_all(message.as_bytes());
+    if message.is_empty() {
+        return;
+    }
+    let _ = match Outlet::new(io::stderr(), &signals::INTERRUPT) {
+        Ok(mut stderr) => stderr.write_all(message.as_bytes()),
+        Err(_) => io::stderr().write_all(message.as_bytes()),
+    };
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
+use crate::control::TraceRequests;
 use crate::interrupt::Interrupt;
 
 /// How to run a program.
@@ -12,8 +13,11 @@ pub struct Options {
     pub workers: u32,
     /// What `args()` gives.
     pub args: Vec<String>,
-    /// Where to record a trace, if at all.
+    /// Where to record a trace from before the start, if at all.
     pub trace: Option<TraceOptions>,
+    /// What starts and stops traces while the program runs; made by
+    /// [`trace_control`](crate::trace_control).
+    pub control: Option<TraceRequests>,
     /// Whether output is flushed after each line, as for a terminal. Otherwise
     /// it is flushed when it has grown, when all tasks wait, and at the end.
     pub flush_lines: bool,
@@ -52,6 +56,7 @@ impl Options {
             workers,
             args: Vec::new(),
             trace: None,
+            control: None,
             flush_lines: false,
             interrupt: None,
         }

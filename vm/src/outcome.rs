@@ -12,7 +12,8 @@ use crate::fault::{Fault, plural};
 pub struct Outcome {
     /// How the program ended.
     pub end: End,
-    /// What became of the trace, if there was to be one.
+    /// What became of the trace that was being recorded when it ended, if one
+    /// was.
     pub trace: Option<TraceReport>,
 }
 
@@ -202,7 +203,7 @@ pub struct TraceReport {
     pub losses: String,
     /// Why the file is not whole, if it is not.
     pub file_error: Option<io::Error>,
-    /// Why the trace ends before the program did, if it does.
+    /// Why the trace ends before it was to, if it does.
     pub incomplete: Option<String>,
 }
 

@@ -72,7 +72,7 @@ pub(crate) enum Open {
 #[derive(Debug)]
 pub(crate) struct Label {
     pub(crate) text: Arc<str>,
-    /// The generation that has been told of it last.
+    /// The epoch of the trace that was told it last; 0 for none.
     pub(crate) told: u64,
 }
 

@@ -16,7 +16,7 @@ pub use runtime_trace::StartError;
 pub(crate) use runtime_trace::{BlockReason, ProcTrace, StopReason, TaskTrace};
 use runtime_trace::{Emit, Pcs, StackId, Tracer, Worker, WorkerError};
 
-pub(crate) use file::record;
+pub(crate) use file::run_recorded;
 
 use crate::code::Code;
 use crate::sched::Proc;
@@ -26,8 +26,6 @@ use crate::task::{Body, Label, Stack, Task, Wait};
 /// The program's tracer.
 pub(crate) struct Tracing {
     tracer: Tracer,
-    /// Counts the generations; moves just after each has begun.
-    generation: AtomicU64,
     /// The last number given to a user task.
     user_tasks: AtomicU64,
 }
@@ -60,16 +58,8 @@ impl Tracing {
     pub(crate) fn new() -> Self {
         Tracing {
             tracer: Tracer::new(),
-            generation: AtomicU64::new(0),
             user_tasks: AtomicU64::new(0),
         }
-    }
-
-    /// A generation has begun: what each is to be told anew is due.
-    fn new_generation(&self) {
-        // Release: pairs with the load in `label`. Who sees it late tells it a
-        // little later.
-        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Whether a trace is being recorded at this moment.
@@ -114,6 +104,17 @@ fn stack_id<'i>(emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
     let mut pcs = Pcs::logical();
     push_stack(&mut pcs, stack);
     emit.stack(&pcs)
+}
+
+/// Writes the running task's label, unless this generation knows it.
+#[inline]
+fn tell(emit: &Emit<'_, '_>, label: Option<&mut Label>) {
+    if let Some(label) = label
+        && label.told != emit.epoch()
+    {
+        emit.label(&label.text);
+        label.told = emit.epoch();
+    }
 }
 
 /// Procs.
@@ -181,10 +182,11 @@ impl<'s> Recorder<'s> {
         new.body.publish();
     }
 
-    /// A task that was runnable runs.
-    pub(crate) fn start(&self, proc: &Proc<'s>, task: &Task) {
+    /// A task that was runnable runs, under its label.
+    pub(crate) fn start(&self, proc: &Proc<'s>, task: &Task, label: Option<&mut Label>) {
         if let Some(emit) = self.worker.acquire(Some(proc.trace()), None) {
             emit.task_start(&task.trace);
+            tell(&emit, label);
         }
     }
 
@@ -320,15 +322,10 @@ impl<'s> Recorder<'s> {
     /// Tells the trace the running task's label, unless this generation knows it.
     #[inline]
     pub(crate) fn label(&self, proc: &Proc<'s>, task: &Task, label: Option<&mut Label>) {
-        let Some(label) = label else { return };
-        // Acquire: pairs with `Tracing::new_generation`, so that what is written
-        // below goes to this generation or a later one.
-        let generation = self.tracing.generation.load(Ordering::Acquire);
-        if label.told != generation
+        if label.is_some()
             && let Some(emit) = self.worker.acquire(Some(proc.trace()), Some(&task.trace))
         {
-            emit.label(&label.text);
-            label.told = generation;
+            tell(&emit, label);
         }
     }
 

@@ -1,10 +1,16 @@
 //! The command line: statuses, what goes to which stream, and what a trace
 //! must not change.
 
+use std::ffi::CString;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 const STATUS_CLOSED_PIPE: i32 = 141;
@@ -256,6 +262,31 @@ fn everything_after_the_file_s_own_arguments_is_theirs() {
     assert_eq!(text(&output.stdout), "[\"--workers\", \"x\"]\n");
 }
 
+/// Sends a signal to a child that has not been waited for.
+fn send(child: &Child, signal: i32) {
+    let id = i32::try_from(child.id()).expect("a process");
+    // SAFETY: it has no effect on this process, and the child has not been
+    // waited for, so that the number is its own.
+    assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+}
+
+/// Asserts that a program that was stopped said of its trace that it is whole,
+/// and nothing else.
+#[track_caller]
+fn assert_whole(name: &str, said: &str) {
+    assert!(said.starts_with("trace: "), "{name}: {said}");
+    assert!(said.ends_with(" 0 events lost\n"), "{name}: {said}");
+    assert_eq!(said.lines().count(), 1, "{name}: {said}");
+}
+
+/// Keeps a trace for Go's judgement, if there is a folder for that.
+fn keep(name: &str, trace: &Temp) {
+    if let Some(folder) = std::env::var_os("TRACE_KEEP_DIR") {
+        let kept = Path::new(&folder).join(format!("vm-signal-{name}.trace"));
+        std::fs::copy(&trace.0, kept).expect("the folder can be written to");
+    }
+}
+
 /// Starts a program, waits for its first line, sends it a signal, and gives back
 /// how it ended.
 fn interrupted(name: &str, source: &str, signal: i32, workers: &str) -> (Output, Temp) {
@@ -278,10 +309,7 @@ fn interrupted(name: &str, source: &str, signal: i32, workers: &str) -> (Output,
         .read_line(&mut line)
         .expect("it prints");
     assert_eq!(line, "ready\n");
-    let id = i32::try_from(child.id()).expect("a process");
-    // SAFETY: it has no effect on this process, and the child has not been
-    // waited for, so that the number is its own.
-    assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+    send(&child, signal);
     let output = child.wait_with_output().expect("it ends");
     drop(stdin);
     (output, trace)
@@ -313,42 +341,146 @@ fn a_signal_stops_the_program_and_finishes_the_trace() {
                 let name = format!("{name}-{signal}-{workers}");
                 let (output, trace) = interrupted(&name, source, signal, workers);
                 assert_status(&output, status);
-                let said = text(&output.stderr);
-                assert!(said.starts_with("trace: "), "{name}: {said}");
-                assert!(said.ends_with(" 0 events lost\n"), "{name}: {said}");
-                if let Some(folder) = std::env::var_os("TRACE_KEEP_DIR") {
-                    let kept = Path::new(&folder).join(format!("vm-signal-{name}.trace"));
-                    std::fs::copy(&trace.0, kept).expect("the folder can be written to");
+                assert_whole(&name, text(&output.stderr));
+                keep(&name, &trace);
+            }
+        }
+    }
+}
+
+/// What nobody reads: both ends of it, the one to write to last.
+fn unread() -> [(&'static str, OwnedFd, OwnedFd); 3] {
+    let (pipe, into_pipe) = std::io::pipe().expect("a pipe");
+    let (socket, into_socket) = UnixStream::pair().expect("a pair of sockets");
+    let (mut terminal, mut into_terminal) = (-1, -1);
+    // SAFETY: the two numbers are there to be written to; nothing else is asked
+    // for or given.
+    let opened = unsafe {
+        libc::openpty(
+            &mut terminal,
+            &mut into_terminal,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+        )
+    };
+    assert_eq!(opened, 0, "no terminal");
+    // SAFETY: both are open, and nobody else's.
+    let (terminal, into_terminal) = unsafe {
+        (
+            OwnedFd::from_raw_fd(terminal),
+            OwnedFd::from_raw_fd(into_terminal),
+        )
+    };
+    [
+        ("pipe", pipe.into(), into_pipe.into()),
+        ("socket", socket.into(), into_socket.into()),
+        ("terminal", terminal, into_terminal),
+    ]
+}
+
+/// Waits until there is no room for a single byte.
+fn wait_until_full(stream: &OwnedFd) {
+    loop {
+        let mut waits = libc::pollfd {
+            fd: stream.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: the pointer is to one of these, and the stream is open.
+        let ready = unsafe { libc::poll(&mut waits, 1, 0) };
+        if ready == 0 {
+            return;
+        }
+        assert_eq!(waits.revents, libc::POLLOUT, "it can only be written to");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn one_signal_stops_a_program_that_cannot_write() {
+    let program = Temp::with(
+        "unread.weft",
+        "fn chatter() { while true { print(\"nobody reads this\") } }
+        fn main() {
+          spawn chatter()
+          chatter()
+        }",
+    );
+    for (signal, status) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+        for deaf in [false, true] {
+            for (kind, reader, stream) in unread() {
+                let name = format!("unread-{kind}-{signal}-{deaf}");
+                let trace = Temp::new(&format!("{name}.trace"));
+                let clone = || stream.try_clone().expect("it is open");
+                let stderr = if deaf { clone().into() } else { Stdio::piped() };
+                let child = weft()
+                    .arg("run")
+                    .arg(&program.0)
+                    .args(["--workers", "2", "--trace-period", "5", "--trace"])
+                    .arg(&trace.0)
+                    .stdout(clone())
+                    .stderr(stderr)
+                    .spawn()
+                    .expect("weft runs");
+                wait_until_full(&stream);
+                send(&child, signal);
+                let output = child.wait_with_output().expect("it ends");
+                assert_status(&output, status);
+                if !deaf {
+                    assert_whole(&name, text(&output.stderr));
                 }
+                keep(&name, &trace);
+                drop(reader);
             }
         }
     }
 }
 
 #[test]
-fn a_second_ctrl_c_ends_even_a_program_that_cannot_write() {
+fn a_second_ctrl_c_ends_even_a_program_whose_trace_cannot_be_finished() {
+    // The trace goes into a pipe that nobody reads, and is more than that holds.
     let program = Temp::with(
         "stuck.weft",
-        "fn main() { while true { print(\"nobody reads this\") } }",
+        "fn main() {
+          for i in 0..100000 { yield() }
+          print(\"ready\")
+          sleep(600000)
+        }",
     );
-    let mut child = weft()
-        .arg("run")
-        .arg(&program.0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("weft runs");
-    let id = i32::try_from(child.id()).expect("a process");
-    // Time for the handler to be there and for the pipe to fill.
-    std::thread::sleep(Duration::from_millis(300));
+    let (reader, mut child) = {
+        let trace = Temp::new("stuck.trace");
+        let path = CString::new(trace.0.as_os_str().as_bytes()).expect("a path");
+        // SAFETY: it is a string, which lives through the call.
+        assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+        let reader = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&trace.0)
+            .expect("its reader need not wait");
+        let child = weft()
+            .arg("run")
+            .arg(&program.0)
+            .arg("--trace")
+            .arg(&trace.0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("weft runs");
+        (reader, child)
+    };
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("it prints");
+    assert_eq!(line, "ready\n");
     let status = loop {
-        // SAFETY: it has no effect on this process, and the child has not been
-        // waited for, so that the number is its own.
-        assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
-        std::thread::sleep(Duration::from_millis(30));
+        send(&child, libc::SIGINT);
         if let Some(status) = child.try_wait().expect("it is a child") {
             break status;
         }
+        std::thread::sleep(Duration::from_millis(1));
     };
     assert_eq!(status.signal(), Some(libc::SIGINT), "{status}");
+    drop(reader);
 }

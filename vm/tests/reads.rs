@@ -3,44 +3,12 @@
 
 mod support;
 
-use std::ffi::CString;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use support::{How, Ran, run};
+use support::{How, Pipes, Ran, run};
 use vm::{End, Options, TraceOptions, TraceVersion};
-
-/// A folder of named pipes that goes away with this.
-struct Pipes {
-    folder: PathBuf,
-    paths: Vec<String>,
-}
-
-impl Pipes {
-    fn new(name: &str, count: usize) -> Self {
-        let folder = std::env::temp_dir().join(format!("weft-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).expect("the temporary folder can be written to");
-        let paths = (0..count)
-            .map(|i| {
-                let path = folder.join(i.to_string()).display().to_string();
-                let name = CString::new(path.clone()).expect("no NUL in it");
-                // SAFETY: the name is a C string that lives through the call.
-                let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
-                assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
-                path
-            })
-            .collect();
-        Pipes { folder, paths }
-    }
-}
-
-impl Drop for Pipes {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
 
 /// Runs a program that reads pipes, while another thread writes into them, one
 /// after the other.

@@ -82,9 +82,8 @@ impl<'a, 's> Worker<'a, 's> {
     pub(super) fn run_task(&mut self, mut with: Proc<'s>, task: Arc<Task>) -> Option<Proc<'s>> {
         let mut proc = &mut with;
         let mut owner = task.body.claim();
-        self.pen.start(proc, &task);
         self.pen
-            .label(proc, &task, owner.get_mut().label.as_deref_mut());
+            .start(proc, &task, owner.get_mut().label.as_deref_mut());
         loop {
             let flow = match execute(&self.shared.env, owner.get_mut(), &mut proc.fuel) {
                 Stop::Fuel => self.look_around(proc, &task, owner),
@@ -124,9 +123,11 @@ impl<'a, 's> Worker<'a, 's> {
         let shared = self.shared;
         proc.fuel = FUEL;
         self.count(&mut owner);
-        self.poll(proc, Some(self.here(task, &owner)));
+        // Before the checkpoint, so that the generation that waits for it has
+        // the label.
         self.pen
             .label(proc, task, owner.get_mut().label.as_deref_mut());
+        self.poll(proc, Some(self.here(task, &owner)));
         if shared.idle.some() {
             // The task that was to run next has waited long enough for this one
             // to block.

@@ -99,7 +99,8 @@ impl<'s> Worker<'_, 's> {
         self.next(owner)
     }
 
-    /// Labels the task, in every generation of the trace in which it runs.
+    /// Labels the task: now, and in every generation of the trace in which it
+    /// begins to run or goes on beyond a look around.
     pub(super) fn label<'t>(
         &self,
         proc: &Proc<'s>,
@@ -110,9 +111,7 @@ impl<'s> Worker<'_, 's> {
         let value = *owner.get_mut().register(base.0);
         let text = attempt!(owner, self.string(&owner, value, "`label`"));
         let body = owner.get_mut();
-        // No generation has this number.
-        let told = u64::MAX;
-        let label = body.label.insert(Box::new(Label { text, told }));
+        let label = body.label.insert(Box::new(Label { text, told: 0 }));
         self.pen.label(proc, task, Some(label));
         *body.register(base.0) = Value::NIL;
         self.next(owner)

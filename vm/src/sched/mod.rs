@@ -271,27 +271,25 @@ impl<'s> Shared<'s> {
         }
     }
 
-    /// Ends the program. Only the first end counts, but an output that fails at
-    /// the last moment counts more than that all went well.
+    /// Ends the program. Only the first end counts.
     fn finish(&self, end: End) {
-        {
-            let mut current = lock(&self.end);
-            let failed = matches!(end, End::OutputClosed | End::OutputFailed(_));
-            if current.is_none() || (failed && matches!(*current, Some(End::Returned))) {
-                *current = Some(end);
-            }
-        }
+        lock(&self.end).get_or_insert(end);
         // SeqCst: before the parked workers are told, for those about to park.
         self.ending.store(true, Ordering::SeqCst);
         self.files.end();
         self.idle.end();
     }
 
+    /// Ends the program because of its output, which counts more than that all
+    /// went well otherwise.
     fn output_error(&self, error: io::Error) {
-        self.finish(match error.kind() {
-            io::ErrorKind::BrokenPipe => End::OutputClosed,
+        let end = match (error.kind(), self.interrupt.and_then(Interrupt::raised)) {
+            (io::ErrorKind::WouldBlock, Some(signal)) => End::Interrupted(signal),
+            (io::ErrorKind::BrokenPipe, _) => End::OutputClosed,
             _ => End::OutputFailed(error),
-        });
+        };
+        lock(&self.end).take_if(|end| matches!(end, End::Returned));
+        self.finish(end);
     }
 
     /// Whether the program has ended.

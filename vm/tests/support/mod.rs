@@ -1,13 +1,14 @@
 //! Runs a program in this process and gives back what it printed and how it
-//! ended.
+//! ended; and what such tests need: a place for traces, and named pipes.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::fs::File;
+use std::ffi::CString;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vm::{Options, Outcome, TraceOptions, TraceVersion};
+use vm::{Options, Outcome, TraceOptions, TraceReport, TraceVersion};
 
 /// What a run has shown.
 pub struct Ran {
@@ -56,29 +57,13 @@ pub fn run(name: &str, source: &str, how: How<'_>) -> Ran {
     let kept = how.trace.map(TraceFile::new);
     let mut options = Options::new(how.workers);
     options.args = how.args;
-    options.trace = kept.as_ref().map(|kept| TraceOptions {
-        file: File::create(&kept.path).expect("the trace's folder can be written to"),
-        version: how.version,
-        period: how.period,
-    });
+    options.trace = kept
+        .as_ref()
+        .map(|kept| kept.options(how.version, how.period));
     let mut output = Vec::new();
     let outcome = vm::run(&program, options, &mut output).expect("the program can be started");
     if let (Some(report), Some(kept)) = (&outcome.trace, &kept) {
-        assert!(
-            report.file_error.is_none() && report.incomplete.is_none(),
-            "{name}: {report:?}"
-        );
-        assert_eq!(report.lost, 0, "{name}: {report}");
-        assert!(
-            report.events > 0 && report.generations > 0,
-            "{name}: {report}"
-        );
-        // The header and the marks of the generations are not in batches.
-        let length = kept.path.metadata().expect("the trace is there").len();
-        assert!(
-            length >= report.bytes,
-            "{name}: {length} bytes on disk, {report}"
-        );
+        kept.assert_whole(report);
     }
     Ran {
         output: String::from_utf8(output).expect("programs print UTF-8"),
@@ -89,13 +74,13 @@ pub fn run(name: &str, source: &str, how: How<'_>) -> Ran {
 }
 
 /// A trace file that is kept, or goes away when this is dropped.
-struct TraceFile {
-    path: PathBuf,
+pub struct TraceFile {
+    pub path: PathBuf,
     keep: bool,
 }
 
 impl TraceFile {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         match std::env::var_os("TRACE_KEEP_DIR") {
             Some(folder) => TraceFile {
                 path: PathBuf::from(folder).join(format!("vm-{name}.trace")),
@@ -110,6 +95,36 @@ impl TraceFile {
             }
         }
     }
+
+    /// Creates the file, to be recorded into.
+    pub fn options(&self, version: TraceVersion, period: Duration) -> TraceOptions {
+        TraceOptions {
+            file: File::create(&self.path).expect("the trace's folder can be written to"),
+            version,
+            period,
+        }
+    }
+
+    /// Nothing is missing in the file, as far as its report tells.
+    #[track_caller]
+    pub fn assert_whole(&self, report: &TraceReport) {
+        let name = self.path.display();
+        assert!(
+            report.file_error.is_none() && report.incomplete.is_none(),
+            "{name}: {report:?}"
+        );
+        assert_eq!(report.lost, 0, "{name}: {report}");
+        assert!(
+            report.events > 0 && report.generations > 0,
+            "{name}: {report}"
+        );
+        // The header and the marks of the generations are not in batches.
+        let length = self.path.metadata().expect("the trace is there").len();
+        assert!(
+            length >= report.bytes,
+            "{name}: {length} bytes on disk, {report}"
+        );
+    }
 }
 
 impl Drop for TraceFile {
@@ -118,5 +133,35 @@ impl Drop for TraceFile {
             // A file that is gone already is gone.
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+/// A folder of named pipes that goes away with this.
+pub struct Pipes {
+    pub folder: PathBuf,
+    pub paths: Vec<String>,
+}
+
+impl Pipes {
+    pub fn new(name: &str, count: usize) -> Self {
+        let folder = std::env::temp_dir().join(format!("weft-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the temporary folder can be written to");
+        let paths = (0..count)
+            .map(|i| {
+                let path = folder.join(i.to_string()).display().to_string();
+                let name = CString::new(path.clone()).expect("no NUL in it");
+                // SAFETY: the name is a C string that lives through the call.
+                let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
+                assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+                path
+            })
+            .collect();
+        Pipes { folder, paths }
+    }
+}
+
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

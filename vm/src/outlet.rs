@@ -1,0 +1,199 @@
+//! Writing to stdout and stderr so that Ctrl-C gets through.
+//!
+//! Nobody can be sure that a write to a pipe or terminal comes back: whoever
+//! reads it may have stopped to, and a call that began when there was room may
+//! find none. So a thread of its own makes the calls. Who wants something
+//! written waits for it, looks at the interrupt meanwhile, and once that is
+//! raised leaves a stuck thread behind, for the end of the process to clear away.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use vm::Interrupt;
+
+/// How long a stream has, once the interrupt is raised, to take a piece; also
+/// how late the interrupt is seen at most.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How much is written at once, bytes: a pipe takes several, so that a slow
+/// reader can be told from none.
+const PIECE: usize = 16 << 10;
+
+/// Where the program prints.
+///
+/// # Errors
+/// If there is no thread to be had.
+pub(crate) fn stdout(interrupt: &'static Interrupt) -> io::Result<Box<dyn Write + Send>> {
+    let stdout = io::stdout();
+    let file = stdout.as_fd().try_clone_to_owned().map(File::from);
+    // A regular file takes everything, and sooner without a thread.
+    match file.and_then(|file| file.metadata()) {
+        Ok(it) if it.is_file() => Ok(Box::new(stdout)),
+        _ => Ok(Box::new(Outlet::new(stdout, interrupt)?)),
+    }
+}
+
+/// A stream that is given up when an interrupt is raised and it takes nothing.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    texts: Sender<Vec<u8>>,
+    /// For each piece of a text in turn, its length; or why it and the rest of
+    /// the text are not written.
+    written: Receiver<io::Result<usize>>,
+    interrupt: &'static Interrupt,
+    given_up: bool,
+}
+
+impl Outlet {
+    /// # Errors
+    /// If there is no thread to be had.
+    pub(crate) fn new(
+        mut stream: impl Write + Send + 'static,
+        interrupt: &'static Interrupt,
+    ) -> io::Result<Self> {
+        let (texts, incoming) = mpsc::channel::<Vec<u8>>();
+        let (tell, written) = mpsc::channel();
+        thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || {
+                for text in incoming {
+                    for piece in text.chunks(PIECE) {
+                        let result = stream.write_all(piece).and_then(|()| stream.flush());
+                        let failed = result.is_err();
+                        if tell.send(result.map(|()| piece.len())).is_err() {
+                            return;
+                        }
+                        if failed {
+                            break;
+                        }
+                    }
+                }
+            })?;
+        Ok(Outlet {
+            texts,
+            written,
+            interrupt,
+            given_up: false,
+        })
+    }
+}
+
+impl Write for Outlet {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The stream's own; or [`ErrorKind::WouldBlock`], now and ever after, if it
+    /// takes nothing and the interrupt is raised.
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if self.given_up {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let gone = || io::Error::other("the thread that writes has panicked");
+        self.texts.send(text.to_vec()).map_err(|_| gone())?;
+        let mut left = text.len();
+        while left > 0 {
+            // Asked first, so that what the stream can take then is written.
+            let over = self.interrupt.raised().is_some();
+            match self.written.recv_timeout(PATIENCE) {
+                Ok(result) => left -= result?,
+                Err(RecvTimeoutError::Timeout) if over => {
+                    self.given_up = true;
+                    return Err(ErrorKind::WouldBlock.into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+        }
+        Ok(text.len())
+    }
+
+    /// Nothing is kept back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// What was written, and how long each piece was.
+    type Seen = Arc<Mutex<(Vec<u8>, Vec<usize>)>>;
+
+    /// Takes everything but what begins with an `x`.
+    struct Picky(Seen);
+
+    impl Write for Picky {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if bytes.starts_with(b"x") {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            self.0.lock().expect("no panic").0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            let mut seen = self.0.lock().expect("no panic");
+            let length = seen.0.len();
+            seen.1.push(length);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_there_whole_and_in_pieces() {
+        static INTERRUPT: Interrupt = Interrupt::new();
+        let seen = Seen::default();
+        let mut outlet = Outlet::new(Picky(Arc::clone(&seen)), &INTERRUPT).expect("a thread");
+        let long: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 1).collect();
+        outlet.write_all(b"short").expect("it is taken");
+        assert_eq!(seen.lock().expect("no panic").0, b"short");
+        outlet.write_all(&long).expect("it is taken");
+        let seen = seen.lock().expect("no panic");
+        assert_eq!(seen.0[5..], long);
+        assert_eq!(seen.1, [5, 5 + PIECE, 5 + 2 * PIECE, 5 + 2 * PIECE + 1]);
+    }
+
+    #[test]
+    fn an_error_ends_its_text_and_no_other() {
+        static INTERRUPT: Interrupt = Interrupt::new();
+        let seen = Seen::default();
+        let mut outlet = Outlet::new(Picky(Arc::clone(&seen)), &INTERRUPT).expect("a thread");
+        let error = outlet.write_all(&[b'x'; 3 * PIECE]).expect_err("an x");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        outlet.write_all(b"next").expect("it is taken");
+        assert_eq!(seen.lock().expect("no panic").0, b"next");
+    }
+
+    /// Takes nothing, and does not say so.
+    struct Stuck(Receiver<usize>);
+
+    impl Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(io::Error::other)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_interrupt_gives_a_stuck_stream_up_for_good() {
+        static INTERRUPT: Interrupt = Interrupt::new();
+        INTERRUPT.raise(2);
+        let (take, taken) = mpsc::channel();
+        let mut outlet = Outlet::new(Stuck(taken), &INTERRUPT).expect("a thread");
+        for _ in 0..2 {
+            let error = outlet.write_all(b"text").expect_err("it is stuck");
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            // Too late.
+            take.send(4).expect("it waits");
+        }
+    }
+}
