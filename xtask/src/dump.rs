@@ -1,23 +1,45 @@
-//! `cargo xtask dump`: prints a trace through `trace-tools`.
+//! `cargo xtask dump`: prints a trace through `trace-tools`, as `rtrace` does.
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use trace_tools::dump::{Mode, dump};
+use trace_tools::summary::Summary;
+use trace_tools::{ToolError, dump, input};
 
+use crate::DumpMode;
 use crate::error::XtaskError;
+
+/// How much a summary shows of what there may be much of.
+const TOP: usize = 10;
 
 /// Prints a trace to standard output.
 ///
 /// # Errors
 ///
 /// If the file cannot be read or, after printing, if it is damaged.
-pub(crate) fn run(path: &Path, mode: Mode) -> Result<(), XtaskError> {
-    let file = File::open(path).map_err(XtaskError::file("cannot open", path))?;
+pub(crate) fn run(path: &Path, mode: DumpMode) -> Result<(), XtaskError> {
+    match print(path, mode) {
+        Err(error) if !error.is_closed_pipe() => Err(XtaskError::Dump {
+            path: path.to_path_buf(),
+            error: Box::new(error),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn print(path: &Path, mode: DumpMode) -> Result<(), ToolError> {
+    let trace = input::open(path, ())?;
     let mut out = BufWriter::new(io::stdout().lock());
-    dump(file, &mut out, mode).map_err(|error| XtaskError::Dump {
-        path: path.to_path_buf(),
-        error,
-    })
+    match mode {
+        DumpMode::Wire => dump::wire(trace, &mut out, dump::Form::Text, None),
+        DumpMode::Parsed => {
+            dump::parsed(trace, &mut out, dump::Form::Text, &dump::Filter::default())
+        }
+        DumpMode::Summary => {
+            let summary = Summary::of(trace)?;
+            summary.print(TOP, &mut out)?;
+            out.flush()?;
+            summary.outcome.whole()
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) enum XtaskError {
         /// The trace.
         path: PathBuf,
         /// What is wrong.
-        error: ToolError,
+        error: Box<ToolError>,
     },
     /// A program could not be started.
     Start {
@@ -69,10 +69,41 @@ pub(crate) enum XtaskError {
         /// What is wrong.
         problem: ViewProblem,
     },
+    /// Our profile of a trace is not the one that Go's tool makes of it.
+    Profile {
+        /// The trace.
+        path: PathBuf,
+        /// How they differ.
+        problem: Box<ProfileProblem>,
+    },
     /// The tests recorded no trace that could be checked.
     NoTraces {
         /// Where they should have been.
         folder: PathBuf,
+    },
+    /// The test data of Go's reader is not where it was.
+    NoCorpus {
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// We do not make of the test data of Go's reader what Go makes of it.
+    Corpus {
+        /// How many findings were printed.
+        findings: usize,
+    },
+    /// We do not make of traces what Go makes of them.
+    Differences {
+        /// How many findings there are; some were printed.
+        findings: usize,
+    },
+    /// Our reader and Go's find different numbers of events in a trace.
+    Disagree {
+        /// The trace.
+        path: PathBuf,
+        /// How many events we find.
+        ours: u64,
+        /// How many Go finds.
+        theirs: u64,
     },
     /// There are no models, or none whose name contains the filter.
     NoModels,
@@ -138,6 +169,21 @@ pub(crate) enum ViewProblem {
     },
 }
 
+/// How our profile of a trace differs from the one of Go's tool.
+#[derive(Debug)]
+pub(crate) struct ProfileProblem {
+    /// Go's name for the profile.
+    pub(crate) kind: &'static str,
+    /// What `go tool pprof` was asked for.
+    pub(crate) view: &'static str,
+    /// The first line that differs, of what it says of Go's profile.
+    pub(crate) theirs: String,
+    /// The line that it says instead of ours.
+    pub(crate) ours: String,
+    /// Where both profiles are.
+    pub(crate) folder: PathBuf,
+}
+
 impl XtaskError {
     /// Turns a system's error about a file into one that names the file.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -180,11 +226,38 @@ impl fmt::Display for XtaskError {
             ),
             Self::Refused => f.write_str("not every trace passed"),
             Self::View { path, problem } => write!(f, "{}: {problem}", path.display()),
+            Self::Profile { path, problem } => write!(
+                f,
+                "{}: our profile `{}` differs from Go's in what `go tool pprof {}` says of them \
+                 (both are in {}):\nGo:   {}\nours: {}",
+                path.display(),
+                problem.kind,
+                problem.view,
+                problem.folder.display(),
+                problem.theirs,
+                problem.ours
+            ),
             Self::NoTraces { folder } => write!(
                 f,
                 "the tests recorded no trace in {}: those that record must write there \
                  when TRACE_KEEP_DIR names it",
                 folder.display()
+            ),
+            Self::NoCorpus { folder } => write!(
+                f,
+                "no test data of Go's reader in {}: has Go's tree changed?",
+                folder.display()
+            ),
+            Self::Corpus { findings } => {
+                write!(f, "findings in the test data of Go's reader: {findings}")
+            }
+            Self::Differences { findings } => {
+                write!(f, "findings in what we make of traces and Go does not: {findings}")
+            }
+            Self::Disagree { path, ours, theirs } => write!(
+                f,
+                "{}: our reader finds {ours} events, Go's {theirs}",
+                path.display()
             ),
             Self::NoModels => {
                 f.write_str("no such model in runtime-trace/tests/loom_*.rs or vm/tests/loom_*.rs")
@@ -220,7 +293,7 @@ impl std::error::Error for XtaskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { error, .. } | Self::Start { error, .. } => Some(error),
-            Self::Dump { error, .. } => Some(error),
+            Self::Dump { error, .. } => Some(&**error),
             Self::Json { error, .. } => Some(error),
             _ => None,
         }

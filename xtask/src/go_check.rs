@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
 use crate::process::{capture, show, start};
+use crate::profile_check;
 use crate::root::target;
 
 /// Most files that the checker is given at once; a command line has its limits.
@@ -27,8 +28,11 @@ pub(crate) struct Options {
     /// Also serve each trace with Go's viewer and fetch its pages.
     #[arg(long)]
     views: bool,
+    /// Also compare our profiles of each trace with those that Go makes of it.
+    #[arg(long)]
+    profiles: bool,
     /// Instead of checking, print what Go makes of the trace as a profile.
-    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["strict", "views"])]
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["strict", "views", "profiles"])]
     pprof: Option<Profile>,
 }
 
@@ -62,8 +66,8 @@ impl Profile {
 ///
 /// # Errors
 ///
-/// [`XtaskError::Refused`] or [`XtaskError::View`] if a trace does not pass, or
-/// whatever kept Go from judging.
+/// [`XtaskError::Refused`], [`XtaskError::View`] or [`XtaskError::Profile`] if a
+/// trace does not pass, or whatever kept Go from judging.
 pub(crate) fn run(options: &Options) -> Result<(), XtaskError> {
     let toolchain = Toolchain::find()?;
     if let Some(profile) = options.pprof {
@@ -83,6 +87,9 @@ pub(crate) fn run(options: &Options) -> Result<(), XtaskError> {
             let pages = go::check_views(&viewer, file)?;
             println!("views {}: {pages} pages", file.display());
         }
+    }
+    if options.profiles {
+        println!("{}", profile_check::check(&toolchain, &options.files)?);
     }
     Ok(())
 }

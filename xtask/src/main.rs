@@ -3,12 +3,16 @@
 //! One file a command. Whatever they build or download goes under `target/`;
 //! nothing outside the project's folder is touched.
 
+mod bench;
+mod corpus;
 mod dump;
 mod error;
 mod go;
 mod go_check;
 mod loom;
 mod process;
+mod profile_check;
+mod read_check;
 mod root;
 mod test;
 mod tidy;
@@ -40,7 +44,7 @@ enum Command {
         #[arg(long)]
         go: bool,
     },
-    /// Print a trace: what is in it, or every raw event.
+    /// Print a trace: what is in it, every event, or every raw event.
     Dump {
         /// The trace.
         file: PathBuf,
@@ -50,6 +54,16 @@ enum Command {
     },
     /// Judge traces by Go's own tools.
     GoCheck(go_check::Options),
+    /// Read the test data of Go's reader, and compare what we make of it.
+    Corpus,
+    /// Measure speed and memory beside peers.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Compare what our reader makes of traces with what Go's makes of them.
+    ReadCheck {
+        /// The traces; recordings of Go programs made for it if there are none.
+        files: Vec<PathBuf>,
+    },
     /// Explore the concurrent parts with loom.
     Loom {
         /// Only the models whose name contains this.
@@ -64,7 +78,9 @@ enum Command {
 enum DumpMode {
     /// Every raw event with its arguments by name, one a line.
     Wire,
-    /// Counts, tables, losses and time.
+    /// Every event after they are ordered, as `go tool trace -d=parsed` has them.
+    Parsed,
+    /// What is in it, and what took how long.
     Summary,
 }
 
@@ -81,18 +97,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), XtaskError> {
     match command {
         Command::Test { go } => test::run(go),
-        Command::Dump { file, mode } => dump::run(&file, mode.into()),
+        Command::Dump { file, mode } => dump::run(&file, mode),
         Command::GoCheck(options) => go_check::run(&options),
+        Command::Corpus => corpus::run(&go::Toolchain::find()?),
+        Command::Bench(bench) => bench::run(&bench),
+        Command::ReadCheck { files } => read_check::run(&files),
         Command::Loom { filter } => loom::run(filter.as_deref()),
         Command::Tidy => tidy::run(),
-    }
-}
-
-impl From<DumpMode> for trace_tools::dump::Mode {
-    fn from(mode: DumpMode) -> Self {
-        match mode {
-            DumpMode::Wire => Self::Wire,
-            DumpMode::Summary => Self::Summary,
-        }
     }
 }

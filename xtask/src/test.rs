@@ -4,14 +4,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::corpus;
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
 use crate::go_check;
 use crate::process::{cargo, show};
+use crate::profile_check;
+use crate::read_check;
 use crate::root::{root, target};
 
 /// Tests that record traces keep them in the folder that this variable names.
 pub(crate) const KEEP_DIR: &str = "TRACE_KEEP_DIR";
+
+/// Of how many traces that tests recorded profiles are compared. Each takes most
+/// of a second, and many are of the same program.
+const PROFILED: usize = 40;
 
 /// Runs the tests; with `with_go`, judges the traces that they recorded.
 ///
@@ -52,8 +59,21 @@ pub(crate) fn run(with_go: bool) -> Result<(), XtaskError> {
         traces.len() + early.len(),
         early.len()
     );
+    let mut profiled: Vec<PathBuf> = spread(&traces, PROFILED).cloned().collect();
+    let all: Vec<PathBuf> = traces.iter().chain(&early).cloned().collect();
+    println!("{}", read_check::check(&toolchain, &all)?);
+    let recordings = go::record(&toolchain, &target().join("go-recordings"))?;
+    println!("{}", read_check::check(&toolchain, &recordings)?);
+    profiled.extend(recordings);
+    println!("{}", profile_check::check(&toolchain, &profiled)?);
+    corpus::run(&toolchain)?;
     println!("skipped: models (cargo xtask loom)");
     Ok(())
+}
+
+/// At most `count` of the items, evenly spread.
+fn spread<T>(items: &[T], count: usize) -> impl Iterator<Item = &T> {
+    items.iter().step_by(items.len().div_ceil(count).max(1))
 }
 
 /// Makes sure that a folder exists and has nothing in it.
@@ -86,6 +106,15 @@ fn traces_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, XtaskError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_spread() {
+        let spread = |items: &[u8], count| spread(items, count).copied().collect::<Vec<_>>();
+        assert_eq!(spread(&[1, 2, 3, 4, 5], 2), [1, 4]);
+        assert_eq!(spread(&[1, 2, 3, 4, 5], 5), [1, 2, 3, 4, 5]);
+        assert_eq!(spread(&[1, 2], 9), [1, 2]);
+        assert!(spread(&[], 9).is_empty());
+    }
 
     #[test]
     fn traces_are_found_below_an_emptied_folder() {

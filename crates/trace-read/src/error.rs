@@ -7,7 +7,9 @@ use trace_format::limits::{MAX_BATCH_SIZE, MAX_FRAMES_PER_STACK, MAX_STRING_SIZE
 use trace_format::version::HeaderError;
 use trace_format::{EventKind, Version};
 
+use crate::contradiction::Contradiction;
 use crate::raw::Section;
+use crate::text::TextProblem;
 
 /// A place in a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +170,89 @@ pub enum ReadError {
         /// How many frames it claims.
         frames: u64,
     },
+    /// A string has the number of another one of its generation, or 0, which is
+    /// the empty one.
+    DuplicateString {
+        /// The string's entry.
+        at: Place,
+        /// Its string ID.
+        id: u64,
+    },
+    /// A stack has the number of another one of its generation, or 0, which is
+    /// the empty one.
+    DuplicateStack {
+        /// The stack's entry.
+        at: Place,
+        /// Its stack ID.
+        id: u64,
+    },
+    /// A generation says twice how fast its clock is.
+    SecondFrequency {
+        /// The second time.
+        at: Place,
+    },
+    /// A generation has two clock snapshots.
+    SecondClock {
+        /// The second one.
+        at: Place,
+    },
+    /// A generation does not say how fast its clock is.
+    MissingFrequency {
+        /// Where it ends.
+        at: Place,
+    },
+    /// A generation has no clock snapshot, which its version must have.
+    MissingClock {
+        /// Where it ends.
+        at: Place,
+    },
+    /// A string ID that is not in the generation's table.
+    UnknownString {
+        /// The event or the stack.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// The string ID.
+        id: u64,
+    },
+    /// A stack ID that is not in the generation's table.
+    UnknownStack {
+        /// The event.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// The stack ID.
+        id: u64,
+    },
+    /// An event whose turn came and that cannot have happened.
+    Impossible {
+        /// The event.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// Why not.
+        what: Box<Contradiction>,
+    },
+    /// Every worker's next event waits for another event that does not come.
+    Stuck {
+        /// The earliest of them.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// How many workers have one.
+        workers: u64,
+    },
+    /// The text of a trace is spelled wrongly.
+    Text {
+        /// The offending part, in bytes of the text.
+        at: Place,
+        /// Its line, from 1.
+        line: u64,
+        /// Where in the line it starts, in characters, from 1.
+        column: u64,
+        /// What is wrong.
+        problem: TextProblem,
+    },
     /// The file could not be read.
     Io {
         /// How far reading got.
@@ -197,6 +282,17 @@ impl ReadError {
             | Self::NumberTooLarge { at }
             | Self::StringTooLong { at, .. }
             | Self::TooManyFrames { at, .. }
+            | Self::DuplicateString { at, .. }
+            | Self::DuplicateStack { at, .. }
+            | Self::SecondFrequency { at }
+            | Self::SecondClock { at }
+            | Self::MissingFrequency { at }
+            | Self::MissingClock { at }
+            | Self::UnknownString { at, .. }
+            | Self::UnknownStack { at, .. }
+            | Self::Impossible { at, .. }
+            | Self::Stuck { at, .. }
+            | Self::Text { at, .. }
             | Self::Io { at, .. } => *at,
         }
     }
@@ -204,7 +300,10 @@ impl ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place())?;
+        match self {
+            Self::Text { line, column, .. } => write!(f, "line {line}, column {column}: ")?,
+            _ => write!(f, "{}: ", self.place())?,
+        }
         match self {
             Self::Header(error) => error.fmt(f),
             Self::CutOff { inside, .. } => {
@@ -267,6 +366,54 @@ impl fmt::Display for ReadError {
                 f,
                 "stack {id} has {frames} frames: at most {MAX_FRAMES_PER_STACK} are allowed"
             ),
+            Self::DuplicateString { id: 0, .. } => {
+                f.write_str("a string with the ID 0, which is the empty string's")
+            }
+            Self::DuplicateString { id, .. } => {
+                write!(f, "a second string with the ID {id} in the generation")
+            }
+            Self::DuplicateStack { id: 0, .. } => {
+                f.write_str("a stack with the ID 0, which is the empty stack's")
+            }
+            Self::DuplicateStack { id, .. } => {
+                write!(f, "a second stack with the ID {id} in the generation")
+            }
+            Self::SecondFrequency { .. } => {
+                f.write_str("the clock's frequency is given twice in the generation")
+            }
+            Self::SecondClock { .. } => f.write_str("a second clock snapshot in the generation"),
+            Self::MissingFrequency { .. } => f.write_str(
+                "the generation ends without the clock's frequency: its times mean nothing",
+            ),
+            Self::MissingClock { .. } => {
+                f.write_str("the generation ends without a clock snapshot")
+            }
+            Self::UnknownString { kind, id, .. } => write!(
+                f,
+                "the event {} refers to string {id}, which the generation does not have",
+                kind.name()
+            ),
+            Self::UnknownStack { kind, id, .. } => write!(
+                f,
+                "the event {} refers to stack {id}, which the generation does not have",
+                kind.name()
+            ),
+            Self::Impossible { kind, what, .. } => {
+                write!(f, "the event {} cannot have happened: {what}", kind.name())
+            }
+            Self::Stuck { kind, workers, .. } => {
+                write!(f, "the order of events cannot be found: ")?;
+                match workers {
+                    1 => write!(f, "the event {} waits", kind.name())?,
+                    _ => write!(
+                        f,
+                        "{workers} workers' next events, of which {} is the first, wait",
+                        kind.name()
+                    )?,
+                }
+                f.write_str(" for events that the generation does not have")
+            }
+            Self::Text { problem, .. } => problem.fmt(f),
             Self::Io { error, .. } => write!(f, "cannot read on: {error}"),
         }
     }

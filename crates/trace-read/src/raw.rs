@@ -4,6 +4,8 @@
 //! Read ──► RawReader ──► Item::Batch(Batch) ──► RawEvents ──► RawEvent
 //!              │              head + bytes         borrowing from the batch
 //!              └───────► Item::EndOfGeneration(Mark)
+//!
+//! Write ◄── RawWriter ◄── Item, or a BatchHeader with a Payload of new events
 //! ```
 //!
 //! [`RawReader`] holds one batch at a time, at most 64 KiB, whatever the size
@@ -20,9 +22,18 @@
 //! that it may stand in such a batch.
 
 mod batch;
+mod decode;
 mod event;
+mod number;
 mod reader;
+mod writer;
 
 pub use batch::{Batch, BatchHead, Head, Item, Mark, Section};
-pub use event::{Frames, RawEvent, RawEvents, StackFrame};
+pub use decode::RawEvents;
+pub(crate) use decode::{Quick, timed};
+pub use event::{Frames, RawEvent, StackFrame};
+pub(crate) use number::quick as quick_number;
 pub use reader::RawReader;
+pub use writer::{Payload, RawWriter};
+
+pub(crate) use writer::push;

@@ -5,17 +5,21 @@ mod support;
 use std::io::{self, Read};
 
 use support::found::read;
-use support::{FREQUENCY, Payload, THREAD, Trace, damaged, sample};
+use support::{FREQUENCY, Payload, THREAD, Trace, damaged, one_batch, sample};
 use trace_format::limits::{MAX_BATCH_SIZE, NO_THREAD};
 use trace_format::version::HEADER_LEN;
-use trace_format::{EventKind, Version};
+use trace_format::{EventKind, Shape, Version};
 use trace_read::raw::{Head, Item, RawReader, Section, StackFrame};
 use trace_read::{CutIn, ReadError};
 
 #[test]
 fn nothing_is_lost() {
-    for version in Version::ALL {
-        let file = sample(version);
+    let made = Version::ALL.map(|version| (version, sample(version)));
+    let recorded = (
+        Version::Go126,
+        include_bytes!("traces/stacks.trace").to_vec(),
+    );
+    for (version, file) in made.into_iter().chain([recorded]) {
         let mut rebuilt = version.header().to_vec();
         let mut reader = RawReader::new(&file[..]).unwrap();
         assert_eq!(reader.version(), version);
@@ -36,7 +40,7 @@ fn nothing_is_lost() {
             }
         }
         assert_eq!(reader.offset(), file.len() as u64);
-        assert_eq!(rebuilt, file, "{version}");
+        assert!(rebuilt == file, "{version}");
     }
 }
 
@@ -283,6 +287,79 @@ fn endless_input() {
         ));
         assert!(buffer.capacity() <= 2 * MAX_BATCH_SIZE);
     }
+}
+
+/// Events in the middle of a batch and those at its end are read in two ways:
+/// whatever the first byte and the lengths of the numbers, both come to the same.
+#[test]
+fn in_the_middle_and_at_the_end() {
+    const LONG: [u8; 10] = [0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 1];
+    let mut events = 0;
+    for (version, code) in Version::ALL
+        .into_iter()
+        .flat_map(|version| (0..=u8::MAX).map(move |code| (version, code)))
+    {
+        let kind = EventKind::from_code(code);
+        let timed = kind.is_some_and(EventKind::is_timed);
+        let numbers = kind.map_or(0, |kind| kind.args().len() + usize::from(timed));
+        if matches!(kind.map(EventKind::shape), Some(Shape::Data | Shape::Stack)) {
+            continue;
+        }
+        for place in 0..numbers.max(1) {
+            for length in 1..=LONG.len() {
+                let mut bytes = vec![code];
+                for number in 0..numbers {
+                    let length = if number == place {
+                        length
+                    } else {
+                        1 + number % 2
+                    };
+                    bytes.extend_from_slice(&LONG[LONG.len() - length..]);
+                }
+                let alone = said(version, bytes.clone());
+                bytes.extend([EventKind::ProcStop as u8, 0].repeat(40));
+                let followed = said(version, bytes);
+                assert_eq!(alone.0, followed.0);
+                if timed && alone.1 == 1 {
+                    assert_eq!(followed.1, 41, "{}", alone.0);
+                    events += 1;
+                }
+            }
+        }
+    }
+    assert!(events > 4_000, "{events}");
+}
+
+/// What is said about the first event of a batch, and how many events there are.
+fn said(version: Version, bytes: Vec<u8>) -> (String, usize) {
+    let (file, start) = one_batch(version, Payload(bytes));
+    let mut reader = RawReader::new(&file[..]).unwrap();
+    let Ok(Some(Item::Batch(batch))) = reader.next_item() else {
+        panic!("no batch");
+    };
+    let said = match batch.events().next().unwrap() {
+        Ok(event) => {
+            assert_eq!(event.offset, start);
+            format!(
+                "{:?} {:?} {:?} {:?} {:x?}",
+                event.kind,
+                event.dt(),
+                event.time(),
+                event.args(),
+                event.bytes
+            )
+        }
+        Err(error) => {
+            let place = error.place().offset - batch.head().offset;
+            let said = error.to_string();
+            let (_, said) = said.split_once(": ").unwrap();
+            format!(
+                "{} {said}",
+                place - (batch.bytes().len() - batch.payload().len()) as u64
+            )
+        }
+    };
+    (said, batch.events().filter(Result::is_ok).count())
 }
 
 /// A layer above may gather batches in one buffer and read them later.

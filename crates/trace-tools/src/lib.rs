@@ -8,10 +8,24 @@
 //! function that prints an analysis, or the events as they pass, and computes
 //! nothing. [`dump`] is the first tool made of them.
 
+pub mod account;
+pub mod check;
+pub mod diff;
 pub mod dump;
 mod error;
-mod summary;
+pub mod export;
+pub mod input;
+pub mod intervals;
+pub mod loss;
+pub mod paint;
+pub mod profile;
+pub mod spread;
+pub mod stacks;
+pub mod stream;
+pub mod summary;
+mod table;
+pub mod units;
 mod walk;
+mod wall;
 
 pub use error::ToolError;
-pub use summary::{Loss, Summary};

@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use support::{Payload, THREAD, Trace, damaged, sample};
 use trace_format::{EventKind, Version};
 use trace_tools::ToolError;
-use trace_tools::dump::{Mode, dump};
+use trace_tools::dump::{Form, wire};
 
-fn print(file: &[u8], mode: Mode) -> (String, Result<(), ToolError>) {
+fn print(file: &[u8]) -> (String, Result<(), ToolError>) {
     let mut out = Vec::new();
-    let done = dump(file, &mut out, mode);
+    let done = wire(file, &mut out, Form::Text, None);
     (String::from_utf8(out).expect("a dump is text"), done)
 }
 
@@ -52,7 +52,7 @@ EndOfGeneration offset=321 gen=1
 
 #[test]
 fn wire() {
-    let (text, done) = print(&sample(Version::Go126), Mode::Wire);
+    let (text, done) = print(&sample(Version::Go126));
     done.unwrap();
     let second = text.strip_prefix(WIRE).unwrap_or_else(|| panic!("{text}"));
     assert_eq!(second.lines().count() + 1, WIRE.lines().count());
@@ -63,92 +63,14 @@ fn wire() {
 }
 
 #[test]
-fn summary() {
-    let (text, done) = print(&sample(Version::Go126), Mode::Summary);
-    done.unwrap();
-    assert_eq!(
-        text,
-        r#"version      go 1.26
-size         628 bytes
-generations  2 (1 to 2)
-batches      14
-events       16, 39.25 bytes each
-time         1.499990 s, clock of 1000000 Hz
-tasks        2
-procs        1
-workers      1
-strings      10, 126 bytes of text
-stacks       4, 4 frames, 32 bytes
-lost         generation 1, 1×: "3 events lost\n\"quoted\" é"
-lost         generation 2, 1×: "3 events lost\n\"quoted\" é"
-
-events by kind
-  CPUSample                       2  12.50%
-  ProcStatus                      2  12.50%
-  GoCreate                        2  12.50%
-  GoStart                         2  12.50%
-  GoDestroy                       2  12.50%
-  GoBlock                         2  12.50%
-  GoStatus                        2  12.50%
-  UserLog                         2  12.50%
-"#
-    );
-}
-
-/// Strings may come before or after the log that names them, and mean nothing
-/// in another generation.
-#[test]
-fn losses_are_read_with_their_own_generation() {
-    let mut trace = Trace::new(Version::Go125);
-    let log = |value| Payload::new().event(EventKind::UserLog, &[1, 0, 1, value, 0]);
-    let strings = |category, text| {
-        Payload::new()
-            .event(EventKind::Strings, &[])
-            .string(1, category)
-            .string(2, text)
-    };
-    trace.batch(1, THREAD, 0, &strings("runtime-trace", "before"));
-    trace.batch(1, THREAD, 0, &log(2));
-    trace.batch(1, THREAD, 0, &log(2));
-    trace.batch(2, THREAD, 0, &log(2));
-    trace.batch(2, THREAD, 0, &strings("runtime-trace", "after"));
-    trace.batch(3, THREAD, 0, &log(2));
-    trace.batch(3, THREAD, 0, &strings("the program's", "not a loss"));
-    let (text, done) = print(&trace.bytes, Mode::Summary);
-    done.unwrap();
-    let lost: Vec<_> = text.lines().filter(|line| line.starts_with("lo")).collect();
-    assert_eq!(
-        lost,
-        [
-            r#"lost         generation 1, 2×: "before""#,
-            r#"lost         generation 2, 1×: "after""#,
-        ]
-    );
-    assert!(
-        text.contains("\ntime         unknown\n"),
-        "no frequency: {text}"
-    );
-}
-
-#[test]
-fn a_trace_of_nothing() {
-    let (text, done) = print(&Version::Go126.header(), Mode::Summary);
-    done.unwrap();
-    assert!(text.contains("generations  0\n") && text.contains("losses       none noted\n"));
-    assert!(!text.contains("events by kind"));
-}
-
-#[test]
 fn not_a_trace() {
-    for mode in [Mode::Wire, Mode::Summary] {
-        let (text, done) = print(b"just some text, not a trace", mode);
-        assert_eq!(text, "");
-        assert!(
-            done.unwrap_err()
-                .to_string()
-                .starts_with("byte 0: not an execution trace")
-        );
-    }
+    let (text, done) = print(b"just some text, not a trace");
+    assert_eq!(text, "");
+    assert!(
+        done.unwrap_err()
+            .to_string()
+            .starts_with("byte 0: not an execution trace")
+    );
 }
 
 /// Wherever the file is cut off, the dump is that of the whole file as far as
@@ -156,10 +78,10 @@ fn not_a_trace() {
 #[test]
 fn cut_at_every_byte() {
     let file = sample(Version::Go126);
-    let (whole, done) = print(&file, Mode::Wire);
+    let (whole, done) = print(&file);
     done.unwrap();
     for cut in 17..file.len() {
-        let (text, done) = print(&file[..cut], Mode::Wire);
+        let (text, done) = print(&file[..cut]);
         for (line, full) in text.lines().zip(whole.lines()) {
             if let Some((start, _)) = line.split_once(" missing=") {
                 assert_eq!(start, full, "cut at {cut}");
@@ -169,19 +91,14 @@ fn cut_at_every_byte() {
                 assert_eq!(line, full, "cut at {cut}");
             }
         }
-        let (page, page_done) = print(&file[..cut], Mode::Summary);
-        assert!(page.starts_with("version      go 1.26\n"));
         if cut == 322 {
             // Between the generations.
             done.unwrap();
-            page_done.unwrap();
             continue;
         }
-        for done in [done, page_done] {
-            let error = done.unwrap_err().to_string();
-            assert!(error.starts_with(&format!("byte {cut}")), "{error}");
-            assert!(error.contains("the file is cut off"), "{error}");
-        }
+        let error = done.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("byte {cut}")), "{error}");
+        assert!(error.contains("the file is cut off"), "{error}");
     }
 }
 
@@ -191,10 +108,8 @@ fn damaged_bytes() {
         let file = sample(version);
         for seed in 0..500 {
             let bytes = damaged(&file, seed);
-            for mode in [Mode::Wire, Mode::Summary] {
-                let (text, _) = print(&bytes, mode);
-                assert!(text.len() < 20 * bytes.len());
-            }
+            let (text, _) = print(&bytes);
+            assert!(text.len() < 20 * bytes.len());
         }
     }
 }
@@ -207,7 +122,7 @@ fn what_follows_damage_is_printed() {
     let at = 56 + 16 + 4;
     assert_eq!(file[at], EventKind::GoStatus as u8);
     file[at] = 0x7f;
-    let (text, done) = print(&file, Mode::Wire);
+    let (text, done) = print(&file);
     assert!(!text.contains("time=1000011"));
     assert!(text.contains("offset=105") && text.contains("offset=627"));
     assert_eq!(
@@ -244,12 +159,10 @@ impl Write for Failing {
 #[test]
 fn output_that_fails() {
     let file = sample(Version::Go126);
-    for mode in [Mode::Wire, Mode::Summary] {
-        for left in [0, 1, 100] {
-            let fail = |kind| dump(&file[..], &mut Failing { left, kind }, mode);
-            assert!(fail(io::ErrorKind::BrokenPipe).is_ok(), "ends quietly");
-            let error = fail(io::ErrorKind::StorageFull).unwrap_err();
-            assert!(error.to_string().starts_with("cannot write the output: "));
-        }
+    for left in [0, 1, 100] {
+        let fail = |kind| wire(&file[..], &mut Failing { left, kind }, Form::Text, None);
+        assert!(fail(io::ErrorKind::BrokenPipe).is_ok(), "ends quietly");
+        let error = fail(io::ErrorKind::StorageFull).unwrap_err();
+        assert!(error.to_string().starts_with("cannot write the output: "));
     }
 }

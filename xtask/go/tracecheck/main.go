@@ -7,7 +7,9 @@
 //
 // With -strict it also checks what the reader takes on trust: that a live task
 // is mentioned in every generation, and that tasks and procs run one to one. It
-// then counts unblocks, and those that no task did.
+// then counts unblocks, and those that no task did. With -totals it prints one
+// line of JSON for each file instead, with what Go's summarizer says of each
+// task.
 //
 // The package it imports is internal to Go's tree, so this file is built with
 // an overlay that puts it there. Its exit status is 1 if any file failed.
@@ -29,19 +31,23 @@ import (
 func main() {
 	strict := flag.Bool("strict", false, "check what Go's reader takes on trust, too")
 	brief := flag.Bool("brief", false, "leave the counts by kind out")
+	totals := flag.Bool("totals", false, "print a line of JSON with each task's times instead")
 	flag.Parse()
 	out := bufio.NewWriter(os.Stdout)
 	failed := false
 	for _, name := range flag.Args() {
-		r := newReport(*strict)
+		r := newReport(*strict, *totals)
 		err := r.read(name)
 		if err == nil {
 			err = r.verdict()
 		}
+		if err == nil && *totals {
+			err = r.printTotals(out, name)
+		}
 		if err != nil {
 			failed = true
 			fmt.Fprintf(out, "error %s: %v\n", name, err)
-		} else {
+		} else if !*totals {
 			r.print(out, name, *brief)
 		}
 		if err := out.Flush(); err != nil {
@@ -56,21 +62,25 @@ func main() {
 
 // A report holds what was found in one file.
 type report struct {
-	events    int
-	withStack int
-	syncs     int
-	byKind    map[trace.EventKind]int
-	tasks     map[trace.GoID]struct{}
-	strict    *strictness // nil unless asked for
+	events     int
+	withStack  int
+	syncs      int
+	byKind     map[trace.EventKind]int
+	tasks      map[trace.GoID]struct{}
+	strict     *strictness       // nil unless asked for
+	summarizer *trace.Summarizer // nil unless asked for
 }
 
-func newReport(strict bool) *report {
+func newReport(strict, totals bool) *report {
 	r := &report{
 		byKind: make(map[trace.EventKind]int),
 		tasks:  make(map[trace.GoID]struct{}),
 	}
 	if strict {
 		r.strict = newStrictness()
+	}
+	if totals {
+		r.summarizer = trace.NewSummarizer()
 	}
 	return r
 }
@@ -118,6 +128,9 @@ func (r *report) add(event trace.Event) {
 	}
 	if r.strict != nil {
 		r.strict.add(event)
+	}
+	if r.summarizer != nil {
+		r.summarizer.Event(&event)
 	}
 }
 

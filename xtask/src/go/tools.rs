@@ -1,9 +1,9 @@
 //! Builds, once each, the Go programs that judge our traces.
 //!
-//! Our checker imports Go's `internal/trace`, which only packages of Go's own
-//! tree may do. Go's build takes an overlay: a list of files that are to be
-//! seen in its tree although they are elsewhere. So the checker's sources stay
-//! here, and the tree stays as it is.
+//! Ours import Go's `internal/trace`, which only packages of Go's own tree may
+//! do. Go's build takes an overlay: a list of files that are to be seen in its
+//! tree although they are elsewhere. So their sources stay here, and the tree
+//! stays as it is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,16 +15,46 @@ use crate::go::Toolchain;
 use crate::process::capture;
 use crate::root::{root, target};
 
-/// The package of Go's tree that the checker seems to be.
-const CHECKER_PACKAGE: &str = "cmd/tracecheck";
-
 /// Our checker, built if need be.
 ///
 /// # Errors
 ///
 /// If it does not build.
 pub(crate) fn checker(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
-    let sources = root().join("xtask/go/tracecheck");
+    ours(toolchain, "tracecheck")
+}
+
+/// Our converter of the test data of Go's reader, built if need be.
+///
+/// # Errors
+///
+/// If it does not build.
+pub(crate) fn converter(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
+    ours(toolchain, "tracetext")
+}
+
+/// Our program that reads all events with Go's reader, built if need be.
+///
+/// # Errors
+///
+/// If it does not build.
+pub(crate) fn reader(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
+    ours(toolchain, "traceread")
+}
+
+/// Our Go programs that are recorded, built if need be.
+///
+/// # Errors
+///
+/// If they do not build.
+pub(super) fn programs(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
+    ours(toolchain, "programs")
+}
+
+/// A program of ours, which seems to be one of Go's commands.
+fn ours(toolchain: &Toolchain, name: &str) -> Result<PathBuf, XtaskError> {
+    let package = format!("cmd/{name}");
+    let sources = root().join("xtask/go").join(name);
     let listing = fs::read_dir(&sources).map_err(XtaskError::file("cannot list", &sources))?;
     let mut files = BTreeMap::new();
     for entry in listing {
@@ -38,23 +68,14 @@ pub(crate) fn checker(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
     }
     let mut replace = serde_json::Map::new();
     for path in files.keys() {
-        if let Some(name) = path.file_name() {
-            let seen = toolchain
-                .goroot()
-                .join("src")
-                .join(CHECKER_PACKAGE)
-                .join(name);
+        if let Some(file) = path.file_name() {
+            let seen = toolchain.goroot().join("src").join(&package).join(file);
             let real = path.to_string_lossy().into_owned();
             replace.insert(seen.to_string_lossy().into_owned(), real.into());
         }
     }
     let overlay = serde_json::json!({ "Replace": replace }).to_string();
-    build(
-        toolchain,
-        CHECKER_PACKAGE,
-        &(files, &overlay),
-        Some(&overlay),
-    )
+    build(toolchain, &package, &(files, &overlay), Some(&overlay))
 }
 
 /// Go's trace viewer, as `go tool trace` runs it, built if need be.

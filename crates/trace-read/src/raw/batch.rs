@@ -5,7 +5,7 @@ use std::fmt;
 use trace_format::{BatchHeader, EventKind, Version};
 
 use crate::error::Place;
-use crate::raw::event::RawEvents;
+use crate::raw::decode::RawEvents;
 
 /// What a batch holds, as its header and first byte say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ impl Section {
     ///
     /// `first` says that it is the batch's first event. A section that has a
     /// marker starts with it and has no second one.
-    pub(super) fn allows(self, kind: EventKind, first: bool, version: Version) -> bool {
+    pub(super) const fn allows(self, kind: EventKind, first: bool, version: Version) -> bool {
         match (self, kind) {
             (Self::Events, EventKind::ClockSnapshot) => false,
             (Self::Events, _) => kind.is_timed(),

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod found;
+pub mod lines;
 
 use trace_format::limits::NO_THREAD;
 use trace_format::version::HEADER_LEN;
@@ -150,6 +151,54 @@ fn events() -> Payload {
         .event(EventKind::GoBlock, &[0, 3, 1])
         .event(EventKind::GoStart, &[FREQUENCY / 2 - 316, 2, 1])
         .event(EventKind::GoDestroy, &[0])
+}
+
+/// Two generations, seven events each, of the one task that [`THREAD`] runs: six
+/// of the worker's and a CPU sample. Unlike [`sample`], it can have happened.
+pub fn orderly(version: Version) -> Vec<u8> {
+    use EventKind::*;
+    let mut trace = Trace::new(version);
+    for generation in 1..=2 {
+        let time = generation * FREQUENCY;
+        let sync = match version.has_sync_batch() {
+            true => Payload::new()
+                .event(Sync, &[])
+                .event(Frequency, &[FREQUENCY])
+                .event(ClockSnapshot, &[1, 5_000, 1_700_000_000, 17]),
+            false => Payload::new().event(Frequency, &[FREQUENCY]),
+        };
+        trace.batch(generation, NO_THREAD, time, &sync);
+        let status = Payload::new().event(ProcStatus, &[10, 0, 1]);
+        let first = match generation {
+            1 => status
+                .event(GoStatus, &[1, 1, THREAD, 2])
+                .event(GoBlock, &[5, 2, 1]),
+            _ => status
+                .event(HeapAlloc, &[1, 4_096])
+                .event(GoStatus, &[5, 1, THREAD, 4]),
+        };
+        trace.batch(generation, THREAD, time, &first);
+        let second = Payload::new()
+            .event(GoUnblock, &[20, 1, 1, 0])
+            .event(GoStart, &[1, 1, 2])
+            .event(GoBlock, &[300, 2, 1]);
+        trace.batch(generation, THREAD, time, &second);
+        let samples = Payload::new()
+            .event(CPUSamples, &[])
+            .event(CPUSample, &[time + 100, THREAD, 0, 1, 1]);
+        trace.batch(generation, NO_THREAD, time, &samples);
+        let strings = Payload::new()
+            .event(Strings, &[])
+            .string(1, "main")
+            .string(2, "chan receive");
+        trace.batch(generation, NO_THREAD, time, &strings);
+        let stacks = Payload::new()
+            .event(Stacks, &[])
+            .stack(1, &[[0x10, 1, 0, 3]]);
+        trace.batch(generation, NO_THREAD, time, &stacks);
+        trace.end(version);
+    }
+    trace.bytes
 }
 
 /// One batch of `payload` in a trace of its own; its payload starts at the

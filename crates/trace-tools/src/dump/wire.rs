@@ -5,23 +5,23 @@
 //! batch that holds them. IDs are shown as numbers. A timed event shows, beside
 //! the difference that is stored, the time that it comes to.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use trace_format::limits::NO_THREAD;
-use trace_format::{ArgKind, EventKind, ProcStatus, TaskStatus};
-use trace_read::raw::{Batch, BatchHead, Mark, RawEvent, RawReader, Section};
+use trace_format::{ArgKind, EventKind, ProcStatus, TaskStatus, Version};
+use trace_read::raw::{Batch, BatchHead, Mark, RawEvent, Section};
 
 use crate::dump::quote::Quoted;
-use crate::error::ToolError;
-use crate::walk::{Visitor, walk};
+use crate::walk::Visitor;
 
-/// Prints every raw event of a trace.
-pub(super) fn print<R: Read>(trace: RawReader<R>, out: &mut impl Write) -> Result<(), ToolError> {
-    writeln!(out, "Trace version=\"{}\" offset=0", trace.version())?;
-    walk(trace, &mut Printer(out))
+/// Prints what it visits.
+pub(super) struct Printer<'a, W>(pub(super) &'a mut W);
+
+impl<W: Write> Printer<'_, W> {
+    pub(super) fn version(&mut self, version: Version) -> io::Result<()> {
+        writeln!(self.0, "Trace version=\"{version}\" offset=0")
+    }
 }
-
-struct Printer<'a, W>(&'a mut W);
 
 impl<W: Write> Visitor for Printer<'_, W> {
     fn batch(&mut self, batch: &Batch<'_>) -> io::Result<()> {

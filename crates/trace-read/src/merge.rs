@@ -1,0 +1,278 @@
+//! One generation's events: those of its workers and its CPU samples, merged.
+
+use std::sync::Arc;
+
+use trace_format::EventKind;
+
+use crate::cursor::Cursor;
+use crate::error::{Place, ReadError};
+use crate::event::Event;
+use crate::frontier::{Entry, Frontier};
+use crate::generation::Generation;
+use crate::order::Order;
+use crate::step::{Missing, Step, What};
+use crate::tables::Tables;
+
+/// Merges the events of one generation after the other.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    /// Where events come from, if there is one; otherwise it is empty.
+    generation: Box<Generation>,
+    is_open: bool,
+    /// The generation's tables.
+    tables: Arc<Tables>,
+    /// One for each of its workers.
+    cursors: Vec<Cursor>,
+    frontier: Frontier,
+    /// Its next CPU sample.
+    sample: usize,
+    order: Order,
+    /// The first thing wrong with the generation.
+    trouble: Option<ReadError>,
+}
+
+impl Merge {
+    /// Without a generation; the empty one is to be opened one day.
+    pub fn new(generation: Box<Generation>) -> Self {
+        Self {
+            generation,
+            is_open: false,
+            tables: Arc::default(),
+            cursors: Vec::new(),
+            frontier: Frontier::default(),
+            sample: 0,
+            order: Order::new(),
+            trouble: None,
+        }
+    }
+
+    /// Starts with a generation.
+    pub fn open(&mut self, mut generation: Box<Generation>) {
+        self.tables = Arc::new(std::mem::take(&mut generation.tables));
+        if !generation.lanes.is_empty() {
+            self.order.begin_generation(generation.number);
+        }
+        for lane in &generation.lanes {
+            let worker = self.order.worker(lane.id);
+            let mut cursor = Cursor::new(lane.id, worker, lane.first, &generation);
+            match cursor.advance(&generation) {
+                Ok(true) => {
+                    self.frontier.push(Entry {
+                        time: cursor.event.time,
+                        cursor: self.cursors.len() as u32,
+                    });
+                    self.cursors.push(cursor);
+                }
+                Ok(false) => {}
+                Err(error) => self.note(error),
+            }
+        }
+        self.generation = generation;
+        self.is_open = true;
+    }
+
+    /// Leaves the generation and returns its memory.
+    pub fn close(&mut self) -> Option<Box<Generation>> {
+        if !self.is_open {
+            return None;
+        }
+        self.is_open = false;
+        self.cursors.clear();
+        self.frontier.clear();
+        self.sample = 0;
+        let empty = Box::new(Generation::new(self.generation.version));
+        let mut generation = std::mem::replace(&mut self.generation, empty);
+        // Unless an event kept them.
+        if let Ok(tables) = Arc::try_unwrap(std::mem::take(&mut self.tables)) {
+            generation.tables = tables;
+        }
+        Some(generation)
+    }
+
+    /// The generation that events come from.
+    pub fn generation(&self) -> Option<u64> {
+        self.is_open.then_some(self.generation.number)
+    }
+
+    /// The tables that the event refers to.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// The event found last, in its short form.
+    pub fn step(&self) -> &Step {
+        self.order.step()
+    }
+
+    /// The text carried along with the event found last.
+    pub fn carried(&self) -> Option<&Arc<str>> {
+        self.order.carried()
+    }
+
+    /// The event found last.
+    #[inline(always)]
+    pub fn event(&self) -> Event<'_> {
+        self.order.step().event(&self.tables, self.order.carried())
+    }
+
+    /// Finishes the step found last: its time must be later than `after`, and its
+    /// strings and stacks are looked up. One that is not there is trouble.
+    #[inline(always)]
+    pub fn finish(&mut self, after: i64) -> i64 {
+        let step = self.order.step_mut();
+        // Events of the same time, or recorded by clocks that disagree.
+        if step.time <= after {
+            step.time = after.wrapping_add(1);
+        }
+        let time = step.time;
+        if let Some(missing) = step.resolve(&self.tables) {
+            self.note_missing(missing);
+        }
+        time
+    }
+
+    /// Notes that something is wrong, unless something is already.
+    pub fn note(&mut self, error: ReadError) {
+        self.trouble.get_or_insert(error);
+    }
+
+    /// Whether anything is wrong with the generation.
+    pub fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// What is wrong with the generation.
+    pub fn take_trouble(&mut self) -> Option<ReadError> {
+        self.trouble.take()
+    }
+
+    /// Finds the next event of the generation. False if there is none, be it
+    /// because of trouble.
+    pub fn advance(&mut self) -> bool {
+        if self.order.next_step() {
+            return true;
+        }
+        let first = self.frontier.first();
+        if let Some(sample) = self.generation.samples.get(self.sample)
+            && first.is_none_or(|first| sample.time < first.time)
+        {
+            self.sample += 1;
+            self.order.put(Step {
+                time: sample.time,
+                worker: sample.worker,
+                proc: sample.proc,
+                task: sample.task,
+                stack: sample.stack,
+                wire: Some(EventKind::CPUSample),
+                offset: sample.offset,
+                what: What::Sample,
+            });
+            return true;
+        }
+        let Some(first) = first else {
+            return false;
+        };
+        match self.try_one(0, first) {
+            Turn::Taken => true,
+            Turn::Waits => self.try_others(),
+            Turn::Never => false,
+        }
+    }
+
+    /// Makes this step the event found last.
+    pub fn put(&mut self, step: Step) {
+        self.order.put(step);
+    }
+
+    /// Tries the event of the cursor at `at` in the frontier.
+    #[inline(always)]
+    fn try_one(&mut self, at: usize, entry: Entry) -> Turn {
+        let cursor = &mut self.cursors[entry.cursor as usize];
+        match self
+            .order
+            .advance(&cursor.event, cursor.worker, &self.tables)
+        {
+            Ok(true) => {}
+            Ok(false) => return Turn::Waits,
+            Err(what) => {
+                let error = ReadError::Impossible {
+                    at: cursor.place(self.generation.number),
+                    kind: cursor.event.kind,
+                    what,
+                };
+                self.stop(error);
+                return Turn::Never;
+            }
+        }
+        match cursor.advance(&self.generation) {
+            Ok(true) if at == 0 => self.frontier.update_first(cursor.event.time),
+            Ok(true) => self.frontier.update(at, cursor.event.time),
+            Ok(false) => self.frontier.remove(at),
+            Err(error) => {
+                self.frontier.remove(at);
+                self.note(error);
+            }
+        }
+        Turn::Taken
+    }
+
+    /// Tries the workers' events in the order of their times, all but the first,
+    /// which has been tried.
+    #[cold]
+    #[inline(never)]
+    fn try_others(&mut self) -> bool {
+        self.frontier.sort();
+        let mut at = 1;
+        while let Some(entry) = self.frontier.get(at) {
+            match self.try_one(at, entry) {
+                Turn::Taken => return true,
+                Turn::Waits => at += 1,
+                Turn::Never => return false,
+            }
+        }
+        let first = self.frontier.first();
+        let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
+        let error = ReadError::Stuck {
+            at: cursor.place(self.generation.number),
+            kind: cursor.event.kind,
+            workers: at as u64,
+        };
+        self.stop(error);
+        false
+    }
+
+    /// Notes that something that the step refers to is not in the tables.
+    #[cold]
+    #[inline(never)]
+    fn note_missing(&mut self, missing: Missing) {
+        let step = self.order.step();
+        let at = Place {
+            offset: step.offset,
+            generation: Some(self.generation.number),
+            thread: Some(step.worker),
+        };
+        // Sync events, which have no kind in the file, refer to nothing.
+        let kind = step.wire.unwrap_or(EventKind::Sync);
+        self.note(match missing {
+            Missing::String(id) => ReadError::UnknownString { at, kind, id },
+            Missing::Stack(id) => ReadError::UnknownStack { at, kind, id },
+        });
+    }
+
+    /// Finds no more events in this generation.
+    #[cold]
+    fn stop(&mut self, error: ReadError) {
+        self.note(error);
+        self.frontier.clear();
+        self.sample = usize::MAX;
+    }
+}
+
+/// What became of an event that was tried.
+enum Turn {
+    Taken,
+    /// Others must come before it.
+    Waits,
+    /// It cannot have happened.
+    Never,
+}

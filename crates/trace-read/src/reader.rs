@@ -1,0 +1,234 @@
+//! The reader: events of all workers, in order, one generation after the other.
+//!
+//! ```text
+//! Builder ──► Generation ──► a Cursor a worker ──► Frontier ──► Order ──► Step ──► Event
+//!  (here or on a thread            next event        earliest    may it     + tables
+//!   of its own, one ahead)         of each           of these    happen?
+//! ```
+//!
+//! What Go's reader (`internal/trace/reader.go`) accepts is accepted, with the
+//! same events at the same times, and what it refuses is refused. The difference
+//! is in what comes before an error. Go drops a generation that it cannot read
+//! to its end; here its events are delivered as far as they can be ordered, with
+//! empty names and stacks where tables are lost, and the error comes last.
+//! [`Reader::salvaged`] says how many those were.
+
+use std::io::Read;
+
+use trace_format::Version;
+
+use crate::error::ReadError;
+use crate::event::Event;
+use crate::generation::{Builder, Generation};
+use crate::merge::Merge;
+use crate::step::{NONE, Step, What};
+
+mod ahead;
+mod owned;
+
+use ahead::Ahead;
+pub use owned::{Events, OwnedEvent};
+
+/// Reads the events of a trace in an order in which they can have happened.
+///
+/// Memory is bounded by the largest generation (two of them with
+/// [`ahead`](Self::ahead)) and by what exists at a time: tasks, procs, workers,
+/// user tasks.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: Source<R>,
+    version: Version,
+    merge: Merge,
+    state: State,
+    /// Whether the generation could not be read whole: a sync event is due
+    /// before that is told.
+    cut: bool,
+    /// The time of the event before.
+    time: i64,
+    syncs: u64,
+    /// Events of this generation so far.
+    delivered: u64,
+    offset: u64,
+    generations: u64,
+    salvaged: u64,
+    largest: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// All that is left is to tell the trouble.
+    Failed,
+    Done,
+}
+
+/// Where generations come from.
+#[derive(Debug)]
+enum Source<R> {
+    Here(Box<Builder<R>>),
+    Ahead(Ahead),
+}
+
+impl<R: Read> Source<R> {
+    fn next(&mut self, spent: Option<Box<Generation>>) -> Option<Box<Generation>> {
+        match self {
+            Self::Here(builder) => builder.next(spent),
+            Self::Ahead(ahead) => ahead.next(spent),
+        }
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the file's header. The reader buffers; `input` need not.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Header`] for a file that is no trace of a known version,
+    /// [`ReadError::CutOff`] for one that ends within the header.
+    pub fn new(input: R) -> Result<Self, ReadError> {
+        let builder = Builder::new(input)?;
+        let (version, offset) = (builder.version(), builder.offset());
+        Ok(Self::with_source(
+            Source::Here(Box::new(builder)),
+            version,
+            offset,
+        ))
+    }
+
+    fn with_source(source: Source<R>, version: Version, offset: u64) -> Self {
+        Self {
+            source,
+            version,
+            merge: Merge::new(Box::new(Generation::new(version))),
+            state: State::Open,
+            cut: false,
+            time: 0,
+            syncs: 0,
+            delivered: 0,
+            offset,
+            generations: 0,
+            salvaged: 0,
+            largest: 0,
+        }
+    }
+
+    /// The next event, lent until the next call. `None` at the end and after an
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, see [`ReadError`], after all events that
+    /// could be had in spite of it.
+    // What the caller does not look at of an event need not be made then.
+    #[inline(always)]
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ReadError> {
+        if self.merge.advance() {
+            self.delivered += 1;
+        } else if !self.turn()? {
+            return Ok(None);
+        }
+        self.time = self.merge.finish(self.time);
+        Ok(Some(self.merge.event()))
+    }
+
+    /// The file's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How many bytes of the file have been consumed: up to the end of the
+    /// generation that events come from now.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The generation that events come from now.
+    pub fn generation(&self) -> Option<u64> {
+        self.merge.generation()
+    }
+
+    /// How many generations have been begun.
+    pub fn generations(&self) -> u64 {
+        self.generations
+    }
+
+    /// How many events were delivered from a generation that is damaged or cut
+    /// off, [`Sync`](crate::event::Kind::Sync) not counted. 0 for a good file.
+    pub fn salvaged(&self) -> u64 {
+        match self.merge.is_in_trouble() {
+            true => self.delivered,
+            false => self.salvaged,
+        }
+    }
+
+    /// Bytes that the largest generation so far took in memory.
+    pub fn largest_generation(&self) -> u64 {
+        self.largest
+    }
+
+    /// Goes on when a generation has no more events: to the next one, to the
+    /// trouble there was, to the end. True if there is a sync event to tell.
+    #[cold]
+    #[inline(never)]
+    fn turn(&mut self) -> Result<bool, ReadError> {
+        if self.state == State::Open && !self.merge.is_in_trouble() && self.open_next() {
+            return Ok(true);
+        }
+        if self.state == State::Open {
+            self.salvaged = self.delivered;
+            self.state = State::Failed;
+            self.merge.close();
+            if self.cut {
+                self.put_sync(self.time, None);
+                return Ok(true);
+            }
+        }
+        self.state = State::Done;
+        match self.merge.take_trouble() {
+            Some(error) => Err(error),
+            None => Ok(false),
+        }
+    }
+
+    /// Opens the next generation, if there is one, with a sync event. False if
+    /// there is nothing to tell but the trouble with it.
+    fn open_next(&mut self) -> bool {
+        let spent = self.merge.close();
+        self.delivered = 0;
+        let Some(mut generation) = self.source.next(spent) else {
+            self.state = State::Done;
+            self.put_sync(self.time, None);
+            return true;
+        };
+        self.offset = generation.end;
+        self.largest = self.largest.max(generation.held() as u64);
+        if let Some(error) = generation.broken.take() {
+            self.cut = true;
+            self.merge.note(error);
+            if generation.is_empty() {
+                return false;
+            }
+        }
+        self.generations += 1;
+        let (number, start) = (generation.number, generation.start);
+        self.merge.open(generation);
+        self.put_sync(start, Some(number));
+        true
+    }
+
+    /// Makes a sync event the next one.
+    fn put_sync(&mut self, time: i64, generation: Option<u64>) {
+        self.syncs += 1;
+        let n = self.syncs;
+        self.merge.put(Step {
+            time,
+            worker: NONE,
+            proc: NONE,
+            task: NONE,
+            stack: 0,
+            wire: None,
+            offset: 0,
+            what: What::Sync { n, generation },
+        });
+    }
+}

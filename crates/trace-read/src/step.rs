@@ -1,0 +1,320 @@
+//! An event in its short form: numbers where [`Event`] has names and stacks.
+//!
+//! The order makes steps, since it needs no tables to do so, and a step can be
+//! kept beside an `Arc` of its tables.
+
+use std::sync::Arc;
+
+use trace_format::{EventKind as WireKind, limits};
+
+use crate::event::{
+    Event, Experimental, Kind, Log, Metric, ProcId, ProcState, ProcTransition, Range,
+    RangeAttributes, RangeName, Scope, Sync, TaskId, TaskState, TaskTransition, UserRegion,
+    UserTask, UserTaskId, WorkerId,
+};
+use crate::tables::Tables;
+
+/// What stands for no worker, proc, task or parent.
+pub(crate) const NONE: u64 = u64::MAX;
+
+/// An event in its short form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub time: i64,
+    pub worker: u64,
+    pub proc: u64,
+    pub task: u64,
+    pub stack: u64,
+    pub wire: Option<WireKind>,
+    /// Where in the file the event stands.
+    pub offset: u64,
+    pub what: What,
+}
+
+/// What happened, in its short form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    Sync {
+        n: u64,
+        generation: Option<u64>,
+    },
+    Metric {
+        metric: Metric,
+        value: u64,
+    },
+    Label(u64),
+    Sample,
+    Range {
+        phase: Phase,
+        name: Name,
+        scope: Scope,
+    },
+    SweepEnd {
+        proc: ProcId,
+        swept: u64,
+        reclaimed: u64,
+    },
+    UserTaskBegin {
+        id: u64,
+        parent: u64,
+        name: u64,
+    },
+    /// Its name is the text carried along.
+    UserTaskEnd {
+        id: u64,
+        parent: u64,
+    },
+    UserRegion {
+        begins: bool,
+        user_task: u64,
+        name: u64,
+    },
+    Log {
+        user_task: u64,
+        category: u64,
+        message: u64,
+    },
+    Task {
+        task: u64,
+        from: TaskState,
+        to: TaskState,
+        reason: u64,
+        stack: u64,
+    },
+    Proc {
+        proc: u64,
+        from: ProcState,
+        to: ProcState,
+    },
+    Experimental {
+        args: [u64; crate::cursor::MAX_NUMBERS],
+    },
+}
+
+/// Which part of a range it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Begin,
+    Active,
+    End,
+}
+
+/// The name of a range.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name {
+    /// The world is stopped; the reason's string.
+    Stw(u64),
+    /// The world is stopped; the reason is the text carried along.
+    StwCarried,
+    GcMark,
+    GcSweep,
+    GcMarkAssist,
+}
+
+/// An ID that the tables do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    String(u64),
+    Stack(u64),
+}
+
+impl Step {
+    /// Whether it needs the text carried along.
+    pub fn is_carried(&self) -> bool {
+        matches!(
+            self.what,
+            What::UserTaskEnd { .. }
+                | What::Range {
+                    name: Name::StwCarried,
+                    ..
+                }
+        )
+    }
+
+    /// Puts slots of the tables in the place of IDs. What the tables do not have
+    /// becomes empty; the first such ID is returned.
+    #[inline(always)]
+    pub fn resolve(&mut self, tables: &Tables) -> Option<Missing> {
+        let mut missing = None;
+        let mut string = |id: &mut u64| {
+            *id = tables.string_slot(*id).unwrap_or_else(|| {
+                missing = Some(Missing::String(*id));
+                0
+            });
+        };
+        match &mut self.what {
+            What::Task { reason, .. } => string(reason),
+            What::Proc { .. } => {}
+            other => other.strings(string),
+        }
+        let mut stack = |id: &mut u64| {
+            *id = tables.stack_slot(*id).unwrap_or_else(|| {
+                missing = Some(Missing::Stack(*id));
+                0
+            });
+        };
+        stack(&mut self.stack);
+        if let What::Task { stack: its, .. } = &mut self.what {
+            stack(its);
+        }
+        missing
+    }
+
+    /// The event, once [`resolve`](Self::resolve) has been called.
+    #[inline(always)]
+    pub fn event<'a>(&self, tables: &'a Tables, carried: Option<&'a Arc<str>>) -> Event<'a> {
+        let with = |kind| Event {
+            time: self.time as u64,
+            worker: known(self.worker).map(WorkerId),
+            proc: known(self.proc).map(ProcId),
+            task: known(self.task).map(TaskId),
+            stack: tables.stack_at(self.stack),
+            kind,
+            wire: self.wire,
+        };
+        match self.what {
+            What::Task {
+                task,
+                from,
+                to,
+                reason,
+                stack,
+            } => with(Kind::Task(TaskTransition {
+                task: TaskId(task),
+                from,
+                to,
+                reason: tables.string_at(reason),
+                stack: tables.stack_at(stack),
+            })),
+            What::Proc { proc, from, to } => with(Kind::Proc(ProcTransition {
+                proc: ProcId(proc),
+                from,
+                to,
+            })),
+            _ => with(self.other_kind(tables, carried)),
+        }
+    }
+
+    #[inline(never)]
+    fn other_kind<'a>(&self, tables: &'a Tables, carried: Option<&'a Arc<str>>) -> Kind<'a> {
+        let carried = carried.map_or("", |text| text);
+        match self.what {
+            What::Sync { n, generation } => Kind::Sync(Sync {
+                n,
+                generation,
+                clock: tables.clock,
+                tables,
+            }),
+            What::Metric { metric, value } => Kind::Metric { metric, value },
+            What::Label(label) => Kind::Label {
+                label: tables.string_at(label),
+            },
+            What::Range { phase, name, scope } => {
+                let name = match name {
+                    Name::Stw(reason) => RangeName::StopTheWorld(tables.string_at(reason)),
+                    Name::StwCarried => RangeName::StopTheWorld(carried),
+                    Name::GcMark => RangeName::GcMark,
+                    Name::GcSweep => RangeName::GcSweep,
+                    Name::GcMarkAssist => RangeName::GcMarkAssist,
+                };
+                let range = Range { name, scope };
+                match phase {
+                    Phase::Begin => Kind::RangeBegin(range),
+                    Phase::Active => Kind::RangeActive(range),
+                    Phase::End => Kind::RangeEnd(range, RangeAttributes::None),
+                }
+            }
+            What::SweepEnd {
+                proc,
+                swept,
+                reclaimed,
+            } => {
+                let name = RangeName::GcSweep;
+                let scope = Scope::Proc(proc);
+                let attributes = RangeAttributes::Swept { swept, reclaimed };
+                Kind::RangeEnd(Range { name, scope }, attributes)
+            }
+            What::UserTaskBegin { id, parent, name } => Kind::UserTaskBegin(UserTask {
+                id: UserTaskId(id),
+                parent: known(parent).map(UserTaskId),
+                name: tables.string_at(name),
+            }),
+            What::UserTaskEnd { id, parent } => Kind::UserTaskEnd(UserTask {
+                id: UserTaskId(id),
+                parent: known(parent).map(UserTaskId),
+                name: carried,
+            }),
+            What::UserRegion {
+                begins,
+                user_task,
+                name,
+            } => {
+                let region = UserRegion {
+                    user_task: UserTaskId(user_task),
+                    name: tables.string_at(name),
+                };
+                match begins {
+                    true => Kind::UserRegionBegin(region),
+                    false => Kind::UserRegionEnd(region),
+                }
+            }
+            What::Log {
+                user_task,
+                category,
+                message,
+            } => Kind::Log(Log {
+                user_task: UserTaskId(user_task),
+                category: tables.string_at(category),
+                message: tables.string_at(message),
+            }),
+            What::Experimental { args: given } => {
+                let mut args = [0; limits::MAX_TIMED_ARGS];
+                args[..given.len()].copy_from_slice(&given);
+                Kind::Experimental(Experimental {
+                    // An experiment's event has a kind of its own on the wire.
+                    kind: self.wire.unwrap_or(WireKind::ExperimentalBatch),
+                    args,
+                    tables,
+                })
+            }
+            // Those that the caller has dealt with.
+            What::Task { .. } | What::Proc { .. } | What::Sample => Kind::Sample,
+        }
+    }
+}
+
+impl What {
+    /// Hands out the IDs of strings.
+    #[inline(never)]
+    fn strings(&mut self, mut each: impl FnMut(&mut u64)) {
+        match self {
+            Self::Label(id)
+            | Self::UserTaskBegin { name: id, .. }
+            | Self::UserRegion { name: id, .. }
+            | Self::Task { reason: id, .. }
+            | Self::Range {
+                name: Name::Stw(id),
+                ..
+            } => each(id),
+            Self::Log {
+                category, message, ..
+            } => {
+                each(category);
+                each(message);
+            }
+            Self::Sync { .. }
+            | Self::Metric { .. }
+            | Self::Sample
+            | Self::Range { .. }
+            | Self::SweepEnd { .. }
+            | Self::UserTaskEnd { .. }
+            | Self::Proc { .. }
+            | Self::Experimental { .. } => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn known(id: u64) -> Option<u64> {
+    (id != NONE).then_some(id)
+}

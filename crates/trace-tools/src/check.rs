@@ -1,0 +1,190 @@
+//! Is a trace in order, and what is in it, counted? An analysis, and two ways to
+//! print it: for people, and as one JSON object for programs.
+
+use std::io::{self, Write};
+
+use roaring::RoaringTreemap;
+use serde_json::json;
+use trace_format::Version;
+use trace_read::{Event, Kind, ReadError, TaskId};
+
+use crate::error::ToolError;
+use crate::input::Bytes;
+use crate::loss::Losses;
+use crate::paint::Paint;
+use crate::stream;
+
+/// Bytes in memory from which on a generation is noteworthy: whoever analyses the
+/// trace needs as much.
+const LARGE_GENERATION: u64 = 200 << 20;
+
+/// What a check has found.
+#[derive(Debug, Default)]
+pub struct Check {
+    /// The version in the header, if it is the header of a trace.
+    pub version: Option<Version>,
+    /// Generations that were begun.
+    pub generations: u64,
+    /// Events that were delivered, those salvaged included.
+    pub events: u64,
+    /// Those from a generation that turned out to be cut off or damaged.
+    pub salvaged: u64,
+    /// How many events there are of each of [`Kind::NAMES`].
+    pub by_kind: [u64; Kind::NAMES.len()],
+    /// On how many tasks something happened.
+    pub tasks: u64,
+    /// How many events say where they happened, as Go's reader counts them: a
+    /// sample does even if its stack is empty.
+    pub with_stack: u64,
+    /// What the tracer says that it lost.
+    pub losses: Losses,
+    /// Bytes in memory that the largest generation takes.
+    pub largest_generation: u64,
+    /// What is wrong with it.
+    pub damage: Option<ReadError>,
+}
+
+impl Check {
+    /// Reads a trace to its end. That it is no trace, or damaged, is part of what
+    /// is found.
+    ///
+    /// Memory does not grow with its length; with the number of tasks by less than
+    /// a bit for each, as long as they are numbered as they come.
+    ///
+    /// # Errors
+    ///
+    /// None today: counting cannot fail.
+    pub fn of(input: Bytes) -> Result<Self, ToolError> {
+        let mut check = Check::default();
+        let mut tasks = RoaringTreemap::new();
+        let mut last = None;
+        let read = stream::read(input, |event| {
+            check.count(event);
+            // The same task goes on most of the time.
+            if event.task != last {
+                last = event.task;
+                tasks.extend(event.task.map(|TaskId(id)| id));
+            }
+            Ok(())
+        });
+        check.tasks = tasks.len();
+        match read {
+            Ok(outcome) => {
+                check.version = Some(outcome.version);
+                check.generations = outcome.generations;
+                check.events = outcome.events;
+                check.salvaged = outcome.salvaged;
+                check.largest_generation = outcome.largest_generation;
+                check.damage = outcome.damage;
+            }
+            Err(ToolError::Trace { first, .. }) => check.damage = Some(first),
+            Err(error) => return Err(error),
+        }
+        Ok(check)
+    }
+
+    #[inline]
+    fn count(&mut self, event: &Event<'_>) {
+        self.by_kind[event.kind.index()] += 1;
+        let placed = !event.stack.is_empty() || matches!(event.kind, Kind::Sample);
+        self.with_stack += u64::from(placed);
+        self.losses.event(event);
+    }
+
+    /// What is wrong with it, a line each.
+    pub fn findings(&self) -> Vec<String> {
+        self.damage.iter().map(ReadError::to_string).collect()
+    }
+
+    /// What is not wrong, but good to know, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.losses.events() > 0 {
+            // The last note holds for the whole trace.
+            let note = self.losses.notes().last();
+            let (time, message) = note.unwrap_or_default();
+            notes.push(format!("the tracer lost events, says its log at {time} ns: {message:?}"));
+        }
+        if self.largest_generation >= LARGE_GENERATION {
+            notes.push(format!(
+                "the largest generation takes {} MB of memory to read; a tracer that advances \
+                 more often makes smaller ones",
+                self.largest_generation / 1_000_000
+            ));
+        }
+        notes
+    }
+
+    /// Whether nothing is wrong with it. That something was lost, as the trace
+    /// says itself, is not wrong.
+    pub fn passed(&self) -> bool {
+        self.damage.is_none()
+    }
+
+    /// Prints a line for each finding and each note, and one that sums it up.
+    ///
+    /// # Errors
+    ///
+    /// If `out` fails.
+    pub fn print(&self, name: &str, paint: Paint, out: &mut impl Write) -> io::Result<()> {
+        for finding in self.findings() {
+            writeln!(out, "{name}: {}: {finding}", paint.bad("error"))?;
+        }
+        for note in self.notes() {
+            writeln!(out, "{name}: {}: {note}", paint.note("note"))?;
+        }
+        let Some(version) = self.version else {
+            return Ok(());
+        };
+        match self.passed() {
+            true => write!(out, "{name}: {}", paint.good("ok"))?,
+            false => write!(out, "{name}: {}", paint.bad("damaged"))?,
+        }
+        write!(
+            out,
+            ": {version}, {} in {}, {}",
+            counted(self.events, "event"),
+            counted(self.generations, "generation"),
+            counted(self.tasks, "task"),
+        )?;
+        if self.salvaged > 0 {
+            write!(out, ", {} salvaged", counted(self.salvaged, "event"))?;
+        }
+        if self.losses.events() > 0 {
+            write!(out, ", {} lost", counted(self.losses.events(), "event"))?;
+        }
+        writeln!(out)
+    }
+
+    /// Prints it as a JSON object on one line.
+    ///
+    /// # Errors
+    ///
+    /// If `out` fails.
+    pub fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let counted = Kind::NAMES.iter().zip(self.by_kind);
+        let by_kind: serde_json::Map<_, _> = counted
+            .filter(|&(_, count)| count > 0)
+            .map(|(&name, count)| (name.to_owned(), count.into()))
+            .collect();
+        let object = json!({
+            "version": self.version.map(|version| version.to_string()),
+            "generations": self.generations,
+            "events": self.events,
+            "by_kind": by_kind,
+            "tasks": self.tasks,
+            "with_stack": self.with_stack,
+            "lost": self.losses.events(),
+            "salvaged": self.salvaged,
+            "largest_generation": self.largest_generation,
+            "errors": self.findings(),
+            "notes": self.notes(),
+        });
+        writeln!(out, "{object}")
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}

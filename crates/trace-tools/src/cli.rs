@@ -1,0 +1,148 @@
+//! The command line: what can be asked, and who answers.
+
+mod check;
+mod color;
+mod diff;
+mod dump;
+mod export;
+mod profile;
+mod progress;
+mod shell;
+mod sink;
+mod summary;
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use trace_tools::{ToolError, input};
+
+use crate::cli::color::When;
+use crate::cli::progress::Progress;
+
+/// The exit status of a command that was asked for in a wrong way, as clap has
+/// it.
+const USAGE: u8 = 2;
+
+/// Look at execution traces
+///
+/// Reads those of runtime-trace and those that Go 1.22 to 1.27 record, also
+/// compressed with gzip or zstd, from a file or, named `-`, from standard input.
+/// Whatever can be read of a damaged trace is used; the error follows on standard
+/// error and the exit status is 1. It is 2 if a command is used in a wrong way.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rtrace",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  rtrace check out.trace             is it whole, and what is in it
+  rtrace dump out.trace | less       every event, in order
+  curl -s $URL | rtrace check -      from standard input"
+)]
+struct Cli {
+    /// Whether to print in colours
+    ///
+    /// `auto` is on a terminal, if the environment variable NO_COLOR is not set.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: When,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Options),
+    Dump(dump::Options),
+    Export(export::Options),
+    Profile(profile::Options),
+    Summary(summary::Options),
+    Diff(diff::Options),
+    Completions(shell::Completions),
+    Man(shell::Man),
+}
+
+/// The trace that a command looks at.
+#[derive(Args, Debug)]
+struct Trace {
+    /// The trace, perhaps compressed with gzip or zstd; `-` is standard input
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+}
+
+impl Trace {
+    /// Opens it for `analysis`, which prints nothing to standard output. On a
+    /// terminal, a bar shows how far it has been read, and is gone afterwards.
+    fn analyse<T>(
+        &self,
+        analysis: impl FnOnce(input::Bytes) -> Result<T, ToolError>,
+    ) -> Result<T, ToolError> {
+        let progress = Progress::of(&self.path);
+        let read = input::open(&self.path, progress.watch()).and_then(analysis);
+        progress.clear();
+        read
+    }
+
+    /// Opens it for `printer`, which prints to standard output as it reads. Two
+    /// cannot draw on one terminal: there is a bar only if the output goes
+    /// elsewhere.
+    fn stream<T>(
+        &self,
+        printer: impl FnOnce(input::Bytes) -> Result<T, ToolError>,
+    ) -> Result<T, ToolError> {
+        match io::stdout().is_terminal() {
+            true => input::open(&self.path, ()).and_then(printer),
+            false => self.analyse(printer),
+        }
+    }
+
+    /// What to call it.
+    fn name(&self) -> Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+}
+
+/// Standard output, buffered. Whoever writes to it flushes it.
+fn output() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+}
+
+/// Says in which way a command was used wrongly, where clap cannot know.
+fn misused(command: &str, kind: ErrorKind, message: impl Display) -> ExitCode {
+    let mut cli = Cli::command();
+    // What is passed on to commands, as their full names, is then there.
+    cli.build();
+    let command = cli.find_subcommand_mut(command);
+    let error = command.map(|command| command.error(kind, message));
+    // There is nobody left to tell if standard error is closed.
+    let _ = error.map(|error| error.print());
+    ExitCode::from(USAGE)
+}
+
+/// Runs what the arguments ask for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Check(options) => check::run(options, cli.color),
+        Command::Dump(options) => dump::run(options),
+        Command::Export(options) => export::run(options),
+        Command::Profile(options) => profile::run(options),
+        Command::Summary(options) => summary::run(options),
+        Command::Diff(options) => diff::run(options),
+        Command::Completions(options) => shell::completions(options),
+        Command::Man(options) => shell::man(options),
+    };
+    result.unwrap_or_else(|error| {
+        // Whoever read the output has seen enough.
+        if error.is_closed_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        // There is nobody left to tell if standard error is closed, too.
+        let _ = writeln!(io::stderr(), "rtrace: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,91 @@
+//! Decompresses zstd: all frames of a file, one after the other, as the command
+//! of that name does.
+
+use std::io::{self, BufRead, Read};
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+/// Whether a file that starts like that starts with a frame of other data, which
+/// is skipped; seekable files may.
+pub(super) fn is_skippable(first: &[u8]) -> bool {
+    matches!(first, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// What is inside a file of zstd frames.
+pub(super) struct Zstd<R> {
+    input: R,
+    decoder: FrameDecoder,
+    /// Whether a frame has begun and is not at its end.
+    inside: bool,
+    /// What is wrong behind all that has been decoded.
+    broken: Option<FrameDecoderError>,
+}
+
+/// A frame's last block, of nothing, and room for the checksum that may follow.
+const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
+
+impl<R: BufRead> Zstd<R> {
+    pub(super) fn new(input: R) -> Self {
+        Zstd {
+            input,
+            decoder: FrameDecoder::new(),
+            inside: false,
+            broken: None,
+        }
+    }
+
+    /// Begins the next frame; `false` at the end of the file.
+    fn begin(&mut self) -> io::Result<bool> {
+        while !self.input.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.input) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(
+                    ReadFrameHeaderError::SkipFrame { length, .. },
+                )) => {
+                    let length = u64::from(length);
+                    io::copy(&mut (&mut self.input).take(length), &mut io::sink())?;
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Decodes the next block.
+    fn decode(&mut self) {
+        let one = BlockDecodingStrategy::UptoBlocks(1);
+        if let Err(error) = self.decoder.decode_blocks(&mut self.input, one) {
+            self.broken = Some(error);
+            // Until a frame's end the decoder keeps back what later blocks may
+            // refer to, and now there are none: this makes it hand that out. If it
+            // does not, there is less to salvage.
+            let all = BlockDecodingStrategy::All;
+            let _ = self.decoder.decode_blocks(LAST_BLOCK, all);
+        }
+        self.inside = !self.decoder.is_finished();
+    }
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.decoder.can_collect() > 0 {
+                return self.decoder.read(buffer);
+            }
+            if let Some(error) = self.broken.take() {
+                return Err(io::Error::other(error));
+            }
+            if !self.inside && !self.begin()? {
+                return Ok(0);
+            }
+            self.inside = !self.decoder.is_finished();
+            if self.inside {
+                self.decode();
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the tracer lost, as it says itself in the trace.
+
+use std::collections::BTreeMap;
+
+use trace_format::loss::CATEGORY;
+use trace_read::{Event, Kind};
+
+/// What the notes in a trace say of losses.
+///
+/// A note gives the number of all events lost since the trace began, and in
+/// brackets how many for which cause: the last note holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    events: u64,
+    notes: BTreeMap<u64, Box<str>>,
+}
+
+impl Losses {
+    /// Looks whether an event is such a note.
+    #[inline]
+    pub fn event(&mut self, event: &Event<'_>) {
+        if let Kind::Log(log) = event.kind
+            && log.category == CATEGORY
+        {
+            self.note(event.time, log.message);
+        }
+    }
+
+    fn note(&mut self, time: u64, message: &str) {
+        let digits = message.bytes().take_while(u8::is_ascii_digit).count();
+        if let Ok(events) = message[..digits].parse::<u64>() {
+            self.events = self.events.max(events);
+        }
+        self.notes.insert(time, message.into());
+    }
+
+    /// How many events were lost.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The notes, and when each was written, in nanoseconds of the trace's
+    /// clock.
+    pub fn notes(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.notes.iter().map(|(&time, note)| (time, &**note))
+    }
+}

@@ -1,0 +1,11 @@
+//! `rtrace`: looks at execution traces. One file a command, in `cli/`.
+
+#![warn(unreachable_pub)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

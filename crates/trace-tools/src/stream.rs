@@ -1,0 +1,98 @@
+//! Leads an analysis through the events of a trace, up to the end or to the
+//! first thing that is wrong with it.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use trace_format::Version;
+use trace_read::{Event, ReadError, Reader};
+
+use crate::error::ToolError;
+
+/// How reading a trace went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The version in the header.
+    pub version: Version,
+    /// Bytes of the trace, decompressed, that were read.
+    pub bytes: u64,
+    /// Generations that were begun.
+    pub generations: u64,
+    /// Events that were delivered, those salvaged included.
+    pub events: u64,
+    /// Those from a generation that turned out to be cut off or damaged.
+    pub salvaged: u64,
+    /// Bytes that the largest generation takes, all of which is in memory while
+    /// its events are read.
+    pub largest_generation: u64,
+    /// What was wrong with the trace, behind its last event.
+    pub damage: Option<ReadError>,
+}
+
+impl Outcome {
+    /// Turns damage into an error, for when all that was read has been put to
+    /// use.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError::Damaged`] if there was damage.
+    pub fn whole(self) -> Result<(), ToolError> {
+        match self.damage {
+            None => Ok(()),
+            Some(error) => Err(ToolError::Damaged {
+                error,
+                events: self.events,
+                salvaged: self.salvaged,
+            }),
+        }
+    }
+}
+
+/// Shows every event of a trace to `each`, in order. The next generation is read
+/// on another thread meanwhile.
+///
+/// # Errors
+///
+/// [`ToolError::Trace`] if it cannot be read at all, and whatever `each` fails
+/// with, at once. Damage behind the first event is part of the outcome.
+pub fn read(
+    input: impl Read + Send + 'static,
+    mut each: impl FnMut(&Event<'_>) -> Result<(), ToolError>,
+) -> Result<Outcome, ToolError> {
+    read_until(input, |event| each(event).map(ControlFlow::Continue))
+}
+
+/// The same, until `each` has seen enough. What follows is not read, and so
+/// damage there is not noticed.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_until(
+    input: impl Read + Send + 'static,
+    mut each: impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, ToolError>,
+) -> Result<Outcome, ToolError> {
+    let mut reader = Reader::ahead(input)?;
+    let mut events = 0;
+    let damage = loop {
+        match reader.next_event() {
+            Ok(Some(event)) => {
+                events += 1;
+                if each(&event)?.is_break() {
+                    break None;
+                }
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    Ok(Outcome {
+        version: reader.version(),
+        bytes: reader.offset(),
+        generations: reader.generations(),
+        events,
+        salvaged: reader.salvaged(),
+        largest_generation: reader.largest_generation(),
+        damage,
+    })
+}

@@ -1,0 +1,105 @@
+//! Runs a program and says what it took.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4;
+
+use crate::error::XtaskError;
+use crate::process::{collect, start};
+
+/// What a run of a program took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// From start to end.
+    pub(super) wall: Duration,
+    /// Of all its threads, the system's work for it included.
+    pub(super) cpu: Duration,
+    /// The most memory that it had, bytes.
+    pub(super) peak: u64,
+}
+
+/// Runs a program and gives what it took and what it printed.
+///
+/// # Errors
+///
+/// If it cannot be started or is not successful.
+pub(super) fn run(command: &mut Command) -> Result<(Run, String), XtaskError> {
+    let before = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| start(command, error))?;
+    let mut said = String::new();
+    if let Some(mut out) = child.stdout.take() {
+        out.read_to_string(&mut said)
+            .map_err(|error| start(command, error))?;
+    }
+    let used = child.wait4().map_err(|error| start(command, error))?;
+    let wall = before.elapsed();
+    if !used.status.success() {
+        return Err(XtaskError::Failed {
+            what: format!("{command:?}"),
+            status: used.status,
+            output: said,
+        });
+    }
+    let run = Run {
+        wall,
+        cpu: used.rusage.utime + used.rusage.stime,
+        peak: used.rusage.maxrss,
+    };
+    Ok((run, said))
+}
+
+/// The same program on one core only.
+///
+/// # Errors
+///
+/// If there is no `taskset`.
+pub(super) fn on_one_core(command: &Command) -> Result<Command, XtaskError> {
+    let mut pinned = Command::new("taskset");
+    collect(pinned.arg("--version"))?;
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0"]).arg(command.get_program());
+    pinned.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    Ok(pinned)
+}
+
+/// How many instructions a program executes, by callgrind. `None` if there is no
+/// valgrind.
+///
+/// # Errors
+///
+/// If the program fails under it.
+pub(super) fn instructions(command: &Command) -> Result<Option<u64>, XtaskError> {
+    let mut counted = Command::new("valgrind");
+    counted
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let Ok(output) = collect(&mut counted) else {
+        return Ok(None);
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(XtaskError::Failed {
+            what: format!("{counted:?}"),
+            status: output.status,
+            output: said,
+        });
+    }
+    // "==123== Collected : 45678"
+    Ok(said
+        .lines()
+        .filter_map(|line| line.split_once("Collected :"))
+        .find_map(|(_, number)| number.trim().parse().ok()))
+}
