@@ -142,7 +142,11 @@ impl Reading {
                 .collect()
         };
         let mut counts = numbers(&said["ByKind"]);
-        for (name, key) in [("events", "Events"), ("tasks", "Tasks"), ("with_stack", "WithStack")] {
+        for (name, key) in [
+            ("events", "Events"),
+            ("tasks", "Tasks"),
+            ("with_stack", "WithStack"),
+        ] {
             counts.insert(name.to_owned(), number(&said[key]));
         }
         let tasks = said["Summary"].as_array().into_iter().flatten();

@@ -149,6 +149,18 @@ mod tests {
             left.remove(left.iter().position(|&time| time == gone).unwrap());
             assert_eq!(emptied(frontier), left, "without the one at {at}");
 
+            for time in -5..10 {
+                let mut rotated = times;
+                rotated.rotate_left(at);
+                let mut frontier = filled(&rotated);
+                // The least is gone.
+                frontier.update_first(time);
+                let mut changed = sorted[1..].to_vec();
+                changed.push(time);
+                changed.sort_unstable();
+                assert_eq!(emptied(frontier), changed, "the first is {time}");
+            }
+
             for time in [-4, 6, 100] {
                 let mut frontier = filled(&times);
                 frontier.sort();

@@ -95,7 +95,10 @@ impl Totals {
     }
 
     fn block(&mut self, reason: Name, amount: Amount) {
-        match self.blocked.binary_search_by_key(&reason, |&(known, _)| known) {
+        match self
+            .blocked
+            .binary_search_by_key(&reason, |&(known, _)| known)
+        {
             Ok(at) => self.blocked[at].1.add(amount),
             Err(at) => self.blocked.insert(at, (reason, amount)),
         }
@@ -122,7 +125,10 @@ impl<F: FnMut(&Life, &Totals)> Accounts<F> {
 
 impl<F: FnMut(&Life, &Totals)> Visitor for Accounts<F> {
     fn interval(&mut self, interval: &Interval, _: &Life) {
-        self.open.entry(interval.task).or_default().interval(interval);
+        self.open
+            .entry(interval.task)
+            .or_default()
+            .interval(interval);
     }
 
     fn task(&mut self, life: &Life) {

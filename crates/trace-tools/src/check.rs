@@ -103,7 +103,9 @@ impl Check {
             // The last note holds for the whole trace.
             let note = self.losses.notes().last();
             let (time, message) = note.unwrap_or_default();
-            notes.push(format!("the tracer lost events, says its log at {time} ns: {message:?}"));
+            notes.push(format!(
+                "the tracer lost events, says its log at {time} ns: {message:?}"
+            ));
         }
         if self.largest_generation >= LARGE_GENERATION {
             notes.push(format!(
@@ -187,4 +189,23 @@ impl Check {
 fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_generation_is_told() {
+        let notes = |largest_generation| {
+            let check = Check {
+                largest_generation,
+                ..Check::default()
+            };
+            check.notes()
+        };
+        assert!(notes(LARGE_GENERATION - 1).is_empty());
+        let told = notes(LARGE_GENERATION);
+        assert!(told[0].contains("takes 209 MB of memory"), "{told:?}");
+    }
 }

@@ -21,7 +21,6 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use trace_tools::{ToolError, input};
 
-use crate::cli::color::When;
 use crate::cli::progress::Progress;
 
 /// The exit status of a command that was asked for in a wrong way, as clap has
@@ -45,11 +44,6 @@ const USAGE: u8 = 2;
   curl -s $URL | rtrace check -      from standard input"
 )]
 struct Cli {
-    /// Whether to print in colours
-    ///
-    /// `auto` is on a terminal, if the environment variable NO_COLOR is not set.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    color: When,
     #[command(subcommand)]
     command: Command,
 }
@@ -125,9 +119,8 @@ fn misused(command: &str, kind: ErrorKind, message: impl Display) -> ExitCode {
 
 /// Runs what the arguments ask for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
-        Command::Check(options) => check::run(options, cli.color),
+    let result = match &Cli::parse().command {
+        Command::Check(options) => check::run(options),
         Command::Dump(options) => dump::run(options),
         Command::Export(options) => export::run(options),
         Command::Profile(options) => profile::run(options),

@@ -58,10 +58,7 @@ pub fn open(path: &Path, watch: impl Watch) -> Result<Bytes, ToolError> {
 ///
 /// If the first bytes cannot be read, or announce compression in a way that is
 /// not known.
-pub fn decompress(
-    input: impl Read + Send + 'static,
-    watch: impl Watch,
-) -> io::Result<Bytes> {
+pub fn decompress(input: impl Read + Send + 'static, watch: impl Watch) -> io::Result<Bytes> {
     let mut input = Watched { input, watch };
     let mut first = Vec::with_capacity(ZSTD.len());
     (&mut input)

@@ -49,3 +49,21 @@ impl<T: Display> Display for Painted<T> {
         write!(f, "{}{}{}", self.code, self.text, self.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn painted_or_not() {
+        let words = |paint: Paint| {
+            let [good, bad, note] = ["good", "bad", "note"];
+            format!("{}{}{}", paint.good(good), paint.bad(bad), paint.note(note))
+        };
+        assert_eq!(words(Paint::new(false)), "goodbadnote");
+        assert_eq!(
+            words(Paint::new(true)),
+            "\x1b[32mgood\x1b[0m\x1b[1;31mbad\x1b[0m\x1b[33mnote\x1b[0m"
+        );
+    }
+}

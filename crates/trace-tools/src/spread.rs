@@ -2,7 +2,7 @@
 //! how long 99 of 100 took at most.
 //!
 //! The last of these comes from a histogram. Durations up to 64 ns have a
-//! bucket each; beyond, every doubling has [`PARTS`] buckets of equal width. A
+//! bucket each; beyond, every doubling has 32 buckets of equal width. A
 //! percentile is the middle of its bucket, so it is wrong by at most one part in
 //! [`ERROR`], and memory depends on how far durations lie apart, not on how many
 //! there are.
@@ -155,7 +155,9 @@ mod tests {
     fn against_a_sorted_list() {
         let mut number = 1u64;
         let mut next = || {
-            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            number = number
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             ((number >> 33) * (number >> 40)) >> (number >> 59)
         };
         for count in [1, 2, 99, 100, 101, 5_000] {

@@ -73,7 +73,9 @@ impl Table {
     fn numbers(&self) -> usize {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| &row[column]);
-            let widths = cells.chain([&self.titles[column]]).map(|cell| cell.chars().count());
+            let widths = cells
+                .chain([&self.titles[column]])
+                .map(|cell| cell.chars().count());
             widths.max().unwrap_or(0) + GAP
         };
         (1..self.titles.len()).map(width).sum()

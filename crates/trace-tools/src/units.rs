@@ -89,7 +89,10 @@ mod tests {
         }
         assert_eq!(Change(-1_500).to_string(), "-1.50 µs");
         assert_eq!(Change(0).to_string(), "0 ns");
-        assert_eq!(format!("{:>8}|{:>8}", Change(7), Nanos(7)), "   +7 ns|    7 ns");
+        assert_eq!(
+            format!("{:>8}|{:>8}", Change(7), Nanos(7)),
+            "   +7 ns|    7 ns"
+        );
     }
 
     #[test]

@@ -43,7 +43,10 @@ impl fmt::Display for Wall {
         let (year, month, day) = date(self.seconds / DAY);
         let rest = self.seconds % DAY;
         let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
         if self.nanos > 0 {
             let digits = format!("{:09}", self.nanos);
             write!(f, ".{}", digits.trim_end_matches('0'))?;
@@ -80,7 +83,11 @@ mod tests {
             (1_700_000_000, 17, "2023-11-14T22:13:20.000000017Z"),
             (4_107_542_399, 0, "2100-02-28T23:59:59Z"),
             (4_107_542_400, 0, "2100-03-01T00:00:00Z"),
-            (1_795_307_848, 1_878_549_357, "2026-11-22T00:37:29.878549357Z"),
+            (
+                1_795_307_848,
+                1_878_549_357,
+                "2026-11-22T00:37:29.878549357Z",
+            ),
         ] {
             let clock = ClockSnapshot {
                 trace: 0,

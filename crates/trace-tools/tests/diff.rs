@@ -28,12 +28,16 @@ fn check(diff: &Diff, expected: Expect) {
 
 /// Task 2 runs 400 ns longer before it wakes task 1, and the lines have moved.
 fn slower() -> String {
-    known(400).replace("line=12", "line=112").replace("pc=4 ", "pc=400 ")
+    known(400)
+        .replace("line=12", "line=112")
+        .replace("pc=4 ", "pc=400 ")
 }
 
 #[test]
 fn what_takes_longer() {
-    check(&diff(&known(0), &slower(), 1.0, true), expect![[r#"
+    check(
+        &diff(&known(0), &slower(), 1.0, true),
+        expect![[r#"
         A, before: 1.00 µs, 24 events, 3 lost
         B, after:  1.40 µs, 24 events, 3 lost
 
@@ -55,14 +59,17 @@ fn what_takes_longer() {
                without a proc             2        2  1.15 µs  1.55 µs  +400 ns   +34.8%
         2. (no stack)
              running                      1        1   150 ns   550 ns  +400 ns  +266.7%
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn by_the_second() {
     let diff = diff(&known(0), &slower(), 1.0, false);
     assert!(diff.per_second);
-    check(&diff, expect![[r#"
+    check(
+        &diff,
+        expect![[r#"
         A, before: 1.00 µs, 24 events, 3 lost
         B, after:  1.40 µs, 24 events, 3 lost
         The traces differ in length: all values are those of an average second.
@@ -103,21 +110,25 @@ fn by_the_second() {
            main.worker
              running                 999001.0   713775.9  99.9 ms  71.4 ms  -28.5 ms   -28.6%
              in system calls         999001.0   713775.9  50.0 ms  35.7 ms  -14.3 ms   -28.6%
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing() {
     let same = diff(&known(0), &known(0), 0.0, false);
     assert!(!same.per_second);
-    check(&same, expect![[r#"
+    check(
+        &same,
+        expect![[r#"
         A, before: 1.00 µs, 24 events, 3 lost
         B, after:  1.00 µs, 24 events, 3 lost
 
         by start function: nothing changed.
 
         by stack: nothing changed.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -135,9 +146,20 @@ fn too_little() {
 fn new_and_gone() {
     let renamed = known(0).replace("main.worker", "main.helper");
     let page = page(&diff(&known(0), &renamed, 1.0, false), 10);
-    assert!(page.contains(". main.helper\n") && page.contains(". main.worker\n"), "{page}");
-    assert_eq!(page.lines().filter(|line| line.ends_with(" new")).count(), 7, "{page}");
-    assert_eq!(page.lines().filter(|line| line.ends_with(" gone")).count(), 7, "{page}");
+    assert!(
+        page.contains(". main.helper\n") && page.contains(". main.worker\n"),
+        "{page}"
+    );
+    assert_eq!(
+        page.lines().filter(|line| line.ends_with(" new")).count(),
+        7,
+        "{page}"
+    );
+    assert_eq!(
+        page.lines().filter(|line| line.ends_with(" gone")).count(),
+        7,
+        "{page}"
+    );
 }
 
 #[test]

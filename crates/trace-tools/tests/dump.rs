@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{self, Write};
 
-use support::{Payload, THREAD, Trace, damaged, sample};
+use support::{damaged, sample};
 use trace_format::{EventKind, Version};
 use trace_tools::ToolError;
 use trace_tools::dump::{Form, wire};
@@ -51,7 +51,7 @@ EndOfGeneration offset=321 gen=1
 "#;
 
 #[test]
-fn wire() {
+fn every_raw_event() {
     let (text, done) = print(&sample(Version::Go126));
     done.unwrap();
     let second = text.strip_prefix(WIRE).unwrap_or_else(|| panic!("{text}"));

@@ -11,12 +11,10 @@ use expect_test::{Expect, expect};
 use prost::Message;
 use serde_json::Value as Json;
 use support::{input, known};
-use trace_tools::export::perfetto::message::{
-    SEQ_INCREMENTAL_STATE_CLEARED, TracePacket, Type,
-};
+use trace_tools::export::perfetto::message::{SEQ_INCREMENTAL_STATE_CLEARED, TracePacket, Type};
 use trace_tools::export::{
-    self, Chrome, Exported, Group, Head, Limit, Mark, Perfetto, Place, Sink, Track, TrackId,
-    Value, csv,
+    self, Chrome, Exported, Group, Head, Limit, Mark, Perfetto, Place, Sink, Track, TrackId, Value,
+    csv,
 };
 use trace_tools::input::Bytes;
 
@@ -42,7 +40,8 @@ struct Lines {
 impl Lines {
     fn mark(&mut self, place: Place, time: &str, mark: &Mark<'_>) {
         let line = self.lines.entry(place.track).or_default();
-        let _ = write!(line, "    {time} {}: {}", mark.category, mark.name);
+        let name = mark.name.escape_debug();
+        let _ = write!(line, "    {time} {}: {name}", mark.category);
         for (name, value) in mark.args {
             let _ = match value {
                 Value::Number(number) => write!(line, " {name}={number}"),
@@ -117,13 +116,101 @@ fn check(text: &str, limit: Limit, expected: Expect) -> Exported {
 
 #[test]
 fn a_timeline_has_everything() {
-    let exported = check(&known(0), Limit::All, expect![[""]]);
+    let exported = check(
+        &known(0),
+        Limit::All,
+        expect![[r#"
+        Procs / Proc 0
+            1030 wake: starts main.worker 2 task=2 stack=main.spawn<main.main From(1)
+            1000..1200 running: main.main 1 task=1 worker=7 then="waiting: chan receive" stack=main.receive<main.main
+            1300..1400 running: main.worker 2 task=2 worker=7 then="syscall" stack=main.read<main.worker ToRun(1)
+            1400..1450 syscall: syscall: main.worker 2 task=2 worker=7 then="running" stack=main.read<main.worker
+            1500 wake: wakes main.main 1 task=1 stack=main.send<main.worker From(2)
+            1450..1600 running: main.worker 2 task=2 worker=7 then="end"
+            1700..1800 running: main.main 1 task=1 worker=7 then="syscall" stack=main.receive<main.main ToRun(2)
+            1800..1850 syscall: syscall: main.main 1 task=1 worker=7 then="the proc was taken away" stack=main.receive<main.main
+        User tasks / request
+            1040..1550 user task: request 5 user task=5 begun by task=1
+        Tasks / main.main
+        Tasks / main.main / main.main 1
+            1110 log: 3 events lost category="runtime-trace"
+            1000..1200 state: running proc=0 worker=7 stack=main.main began="before the trace"
+            1200..1500 state: waiting: chan receive reason="chan receive" stack=main.receive<main.main
+            1500..1700 state: runnable by="main.worker 2" stack of by=main.send<main.worker ToReady(2)
+            1700..1800 state: running proc=0 worker=7
+            1800..2000 state: syscall proc=0 worker=7 stack=main.receive<main.main
+            2000..2001 state: runnable ended="after the trace"
+        Tasks / main.main / main.main 1 / regions
+            1050..1100 region: a \u{1b}[31mregion user task=5
+            1120..2001 region: a \u{1b}[31mregion ended="with the task or the trace" user task=5
+        Tasks / main.worker
+        Tasks / main.worker / main.worker 2
+            1030..1300 state: runnable by="main.main 1" stack=main.worker stack of by=main.spawn<main.main ToReady(1)
+            1300..1400 state: running proc=0 worker=7
+            1400..1450 state: syscall proc=0 worker=7 stack=main.read<main.worker
+            1450..1600 state: running proc=0 worker=7
+        Procs / Proc 0 / GC sweep
+            1560..1580 range: GC incremental sweep swept bytes=100 reclaimed bytes=40
+        Program / Tasks running
+            1000 1
+            2000 0
+        Program / Tasks runnable
+            1000 0
+            2000 1
+        Program / Tasks waiting
+            1000 0
+        Program / Tasks in system calls
+            1000 1
+        Tasks / main.main / main.main 3
+            1000..2001 state: syscall worker=9 stack=main.receive<main.main began="before the trace" ended="after the trace"
+    "#]],
+    );
     assert_eq!((exported.tasks, exported.left_out), (3, 0));
 }
 
 #[test]
 fn tasks_beyond_the_limit_are_on_procs_only() {
-    let exported = check(&known(0), Limit::First(1), expect![[""]]);
+    let exported = check(
+        &known(0),
+        Limit::First(1),
+        expect![[r#"
+        Procs / Proc 0
+            1030 wake: starts main.worker 2 task=2 stack=main.spawn<main.main From(1)
+            1000..1200 running: main.main 1 task=1 worker=7 then="waiting: chan receive" stack=main.receive<main.main
+            1300..1400 running: main.worker 2 task=2 worker=7 then="syscall" stack=main.read<main.worker ToRun(1)
+            1400..1450 syscall: syscall: main.worker 2 task=2 worker=7 then="running" stack=main.read<main.worker
+            1500 wake: wakes main.main 1 task=1 stack=main.send<main.worker From(2)
+            1450..1600 running: main.worker 2 task=2 worker=7 then="end"
+            1700..1800 running: main.main 1 task=1 worker=7 then="syscall" stack=main.receive<main.main ToRun(2)
+            1800..1850 syscall: syscall: main.main 1 task=1 worker=7 then="the proc was taken away" stack=main.receive<main.main
+        User tasks / request
+            1040..1550 user task: request 5 user task=5 begun by task=1
+        Tasks / main.main
+        Tasks / main.main / main.main 1
+            1110 log: 3 events lost category="runtime-trace"
+            1000..1200 state: running proc=0 worker=7 stack=main.main began="before the trace"
+            1200..1500 state: waiting: chan receive reason="chan receive" stack=main.receive<main.main
+            1500..1700 state: runnable by="main.worker 2" stack of by=main.send<main.worker ToReady(2)
+            1700..1800 state: running proc=0 worker=7
+            1800..2000 state: syscall proc=0 worker=7 stack=main.receive<main.main
+            2000..2001 state: runnable ended="after the trace"
+        Tasks / main.main / main.main 1 / regions
+            1050..1100 region: a \u{1b}[31mregion user task=5
+            1120..2001 region: a \u{1b}[31mregion ended="with the task or the trace" user task=5
+        Procs / Proc 0 / GC sweep
+            1560..1580 range: GC incremental sweep swept bytes=100 reclaimed bytes=40
+        Program / Tasks running
+            1000 1
+            2000 0
+        Program / Tasks runnable
+            1000 0
+            2000 1
+        Program / Tasks waiting
+            1000 0
+        Program / Tasks in system calls
+            1000 1
+    "#]],
+    );
     assert_eq!((exported.tasks, exported.left_out), (1, 2));
 }
 
@@ -131,7 +218,21 @@ fn tasks_beyond_the_limit_are_on_procs_only() {
 fn a_table_has_a_row_for_each_interval() {
     let mut out = Vec::new();
     csv::export(input(&known(0)), &mut out).unwrap();
-    expect![[""]].assert_eq(&String::from_utf8(out).unwrap());
+    expect![[r#"
+        task,function,state,reason,start,end,duration,open,proc,worker,by,stack
+        1,main.main,Running,,1000,1200,200,0,0,7,,main.main
+        2,main.worker,Runnable,,1030,1300,270,0,,,1,main.worker
+        2,main.worker,Running,,1300,1400,100,0,0,7,,
+        2,main.worker,Syscall,,1400,1450,50,0,0,7,,main.worker;main.read
+        1,main.main,Waiting,chan receive,1200,1500,300,0,,,,main.main;main.receive
+        2,main.worker,Running,,1450,1600,150,0,0,7,,
+        1,main.main,Runnable,,1500,1700,200,0,,,2,
+        1,main.main,Running,,1700,1800,100,0,0,7,,
+        1,main.main,Syscall,,1800,2000,200,0,0,7,,main.main;main.receive
+        1,main.main,Runnable,,2000,2001,1,1,,,,
+        3,main.main,Syscall,,1000,2001,1001,1,,9,,main.main;main.receive
+    "#]]
+    .assert_eq(&String::from_utf8(out).unwrap());
 }
 
 #[test]
@@ -160,7 +261,32 @@ String id=3
 \tdata=\"outer\"
 EndOfGeneration
 ";
-    check(text, Limit::All, expect![[""]]);
+    check(
+        text,
+        Limit::All,
+        expect![[r#"
+        Procs / Proc 0
+            1000..1071 running: task 1 task=1 worker=7
+        Tasks / task 1
+            1000..1071 state: running proc=0 worker=7 began="before the trace" ended="after the trace"
+        Tasks / task 1 / regions
+            1030..1040 region: within
+        Tasks / task 1 / regions
+            1000..1050 region: inner began="before the trace"
+        Tasks / task 1 / regions
+            1000..1060 region: outer began="before the trace"
+        User tasks / (without a name)
+            1000..1070 user task: user task 9 user task=9 began="before the trace"
+        Program / Tasks running
+            1000 1
+        Program / Tasks runnable
+            1000 0
+        Program / Tasks waiting
+            1000 0
+        Program / Tasks in system calls
+            1000 0
+    "#]],
+    );
     nests(|| input(text));
 }
 
@@ -203,7 +329,10 @@ fn chrome(input: Bytes) -> (Slices, [usize; 4], Json) {
         }
         let track = event["tid"].as_u64().unwrap();
         let time = (event["ts"].as_f64().unwrap() * 1000.0).round() as u64;
-        assert!(phase == "C" || named.contains(&track), "{event} has no thread");
+        assert!(
+            phase == "C" || named.contains(&track),
+            "{event} has no thread"
+        );
         match phase {
             "B" => events.push((time, track, true, events.len() / 2)),
             "E" => events.push((time, track, false, events.len() / 2)),

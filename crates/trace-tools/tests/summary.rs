@@ -3,9 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
@@ -39,19 +37,13 @@ fn check(summary: &Summary, top: usize, expected: Expect) {
     expected.assert_eq(&page);
 }
 
-fn recording(name: &str) -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let own = package.join("tests/traces").join(name);
-    match own.exists() {
-        true => own,
-        false => package.join("../trace-read/tests/traces").join(name),
-    }
-}
-
 #[test]
 fn a_page() {
     let summary = Summary::of(input(&known(0))).unwrap();
-    check(&summary, 10, expect![[r#"
+    check(
+        &summary,
+        10,
+        expect![[r#"
         version      go 1.26
         size         414 bytes
         events       24
@@ -144,7 +136,8 @@ fn a_page() {
            (no stack)
 
         p99 is exact within 1 part in 64.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -275,9 +268,12 @@ Stack id=1 nframes=1
 
 #[test]
 fn a_recording_of_go() {
-    let file = fs::read(recording("syscalls.trace")).unwrap();
+    let file = include_bytes!("traces/syscalls.trace").to_vec();
     let summary = Summary::of(Box::new(Cursor::new(file))).unwrap();
-    check(&summary, 4, expect![[r#"
+    check(
+        &summary,
+        4,
+        expect![[r#"
         version      go 1.26
         size         4462 bytes
         events       154
@@ -416,7 +412,8 @@ fn a_recording_of_go() {
         … 3 more places
 
         p99 is exact within 1 part in 64.
-    "#]]);
+    "#]],
+    );
 }
 
 /// Whatever a cut-off trace tells is summed up, and that it is cut off.

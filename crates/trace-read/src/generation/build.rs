@@ -112,7 +112,6 @@ impl<R: Read> Builder<R> {
                     if number != generation.number {
                         let bytes = generation.bytes.split_off(start);
                         self.spill = Some((head, bytes));
-                        self.note_cut(head);
                         return false;
                     }
                     self.add(generation, sync, head, start);
@@ -123,14 +122,6 @@ impl<R: Read> Builder<R> {
                     return false;
                 }
             }
-        }
-    }
-
-    /// Takes the error that follows a batch cut off, before the generation that
-    /// starts with this batch is asked for.
-    fn note_cut(&mut self, head: BatchHead) {
-        if head.missing > 0 {
-            self.error = self.raw.read_into(&mut Vec::new()).err();
         }
     }
 

@@ -103,7 +103,10 @@ pub fn text(bytes: &[u8]) {
 /// events out to be kept, and its events are in order.
 pub fn reader(bytes: &[u8]) {
     let plain = read(Reader::new(bytes), bytes.len() as u64);
-    let ahead = read(Reader::ahead(Cursor::new(bytes.to_vec())), bytes.len() as u64);
+    let ahead = read(
+        Reader::ahead(Cursor::new(bytes.to_vec())),
+        bytes.len() as u64,
+    );
     assert_eq!(plain, ahead);
     let Ok(reader) = Reader::new(bytes) else {
         return;

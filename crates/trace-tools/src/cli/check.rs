@@ -7,8 +7,7 @@ use clap::Args;
 use trace_tools::ToolError;
 use trace_tools::check::Check;
 
-use crate::cli::color::When;
-use crate::cli::{Trace, output};
+use crate::cli::{Trace, color, output};
 
 /// Validate a trace
 ///
@@ -30,12 +29,12 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options, color: When) -> Result<ExitCode, ToolError> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
     let check = options.trace.analyse(Check::of)?;
     let mut out = output();
     match options.json {
         true => check.print_json(&mut out)?,
-        false => check.print(&options.trace.name(), color.paint(), &mut out)?,
+        false => check.print(&options.trace.name(), color::paint(), &mut out)?,
     }
     out.flush()?;
     Ok(match check.passed() {

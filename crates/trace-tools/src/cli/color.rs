@@ -1,33 +1,42 @@
-//! When to print in colours.
+//! Whether to print in colours: on a terminal, unless NO_COLOR is set.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
-use clap::ValueEnum;
 use trace_tools::paint::Paint;
 
-/// When to print in colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum When {
-    /// On a terminal, if NO_COLOR is not set
-    #[default]
-    Auto,
-    /// Always, whatever NO_COLOR says
-    Always,
-    /// Never
-    Never,
+/// The paint for standard output.
+pub(super) fn paint() -> Paint {
+    let (no_color, term) = (env::var_os("NO_COLOR"), env::var_os("TERM"));
+    Paint::new(wanted(
+        io::stdout().is_terminal(),
+        no_color.as_deref(),
+        term.as_deref(),
+    ))
 }
 
-impl When {
-    /// For standard output.
-    pub(super) fn paint(self) -> Paint {
-        // As no-color.org has it: what matters is that it is there, and not empty.
-        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = || env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Paint::new(match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb(),
-        })
+/// As no-color.org has it, NO_COLOR counts if it is there and not empty.
+fn wanted(terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty) && term != Some(OsStr::new("dumb"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colors_need_a_terminal_and_nobody_against() {
+        let os = |text: &'static str| Some(OsStr::new(text));
+        for (terminal, no_color, term, colors) in [
+            (true, None, os("xterm"), true),
+            (true, None, None, true),
+            (true, os(""), os("xterm"), true),
+            (true, os("1"), os("xterm"), false),
+            (true, None, os("dumb"), false),
+            (false, None, os("xterm"), false),
+        ] {
+            assert_eq!(wanted(terminal, no_color, term), colors, "{no_color:?} {term:?}");
+        }
     }
 }

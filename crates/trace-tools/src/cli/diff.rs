@@ -22,7 +22,9 @@ use crate::cli::{Trace, misused, output};
 /// to where it ended, and waiting to run to where whoever made the task ready
 /// was.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  rtrace diff before.trace after.trace\n  rtrace diff --top 3 --min-change 10 before.trace after.trace.zst\n  rtrace diff --json A B | jq '.functions[] | select(.changes[].measure == \"runnable\")'")]
+#[command(
+    after_help = "Examples:\n  rtrace diff before.trace after.trace\n  rtrace diff --top 3 --min-change 10 before.trace after.trace.zst\n  rtrace diff --json A B | jq '.functions[] | select(.changes[].measure == \"runnable\")'"
+)]
 pub(super) struct Options {
     /// The trace from before; `-` is standard input
     #[arg(value_name = "A")]

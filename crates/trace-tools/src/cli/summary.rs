@@ -19,7 +19,9 @@ use crate::cli::{Trace, output};
 /// known state since the trace began; what goes on when the trace ends counts up
 /// to its last event. All percentiles are within 1 part in 64.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  rtrace summary out.trace\n  rtrace summary --top 3 out.trace.gz\n  rtrace summary --json out.trace | jq '.functions[] | {function, ran: .running.total}'")]
+#[command(
+    after_help = "Examples:\n  rtrace summary out.trace\n  rtrace summary --top 3 out.trace.gz\n  rtrace summary --json out.trace | jq '.functions[] | {function, ran: .running.total}'"
+)]
 pub(super) struct Options {
     #[command(flatten)]
     trace: Trace,

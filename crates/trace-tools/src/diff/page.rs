@@ -18,7 +18,14 @@ pub(super) fn print(diff: &Diff, top: usize, out: &mut impl Write) -> io::Result
             "The traces differ in length: all values are those of an average second."
         )?;
     }
-    print_subjects(diff, "by start function", "functions", &diff.functions, top, out)?;
+    print_subjects(
+        diff,
+        "by start function",
+        "functions",
+        &diff.functions,
+        top,
+        out,
+    )?;
     print_subjects(diff, "by stack", "stacks", &diff.stacks, top, out)
 }
 
@@ -45,7 +52,9 @@ fn print_subjects(
             least => writeln!(out, "\n{title}: no change of {least}% or more."),
         };
     }
-    let titles = [title, "count A", "count B", "time A", "time B", "change", ""];
+    let titles = [
+        title, "count A", "count B", "time A", "time B", "change", "",
+    ];
     let mut table = Table::new(&titles);
     for (subject, rank) in subjects.iter().take(top).zip(1..) {
         print_subject(diff, &mut table, subject, rank);
@@ -58,7 +67,9 @@ fn print_subjects(
 
 fn print_subject(diff: &Diff, table: &mut Table, subject: &Subject, rank: usize) {
     let mut names = subject.names.iter();
-    let first = names.next().map_or("(no stack)".to_owned(), |name| Shown(name).to_string());
+    let first = names
+        .next()
+        .map_or("(no stack)".to_owned(), |name| Shown(name).to_string());
     table.row([format!("{rank}. {first}")]);
     for name in names.by_ref().take(FRAMES - 1) {
         table.row([format!("   {}", Shown(name))]);

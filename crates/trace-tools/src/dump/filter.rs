@@ -144,7 +144,9 @@ impl Kinds {
         };
         let wire = || EventKind::ALL.iter().filter(|&&kind| ordered(kind));
         for name in names {
-            let event = events.iter().position(|known| known.eq_ignore_ascii_case(name));
+            let event = events
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(name));
             let code = wire().find(|kind| kind.name().eq_ignore_ascii_case(name));
             match (event, code) {
                 (None, None) => {
@@ -195,8 +197,19 @@ mod tests {
             assert_eq!(text.parse::<Moment>().unwrap(), moment, "{text}");
         }
         for text in [
-            "", ".", "1.5", "ms", ".s", "1.2.3s", "-1s", "1 s", "1d", "1e3s", "99999999999h",
-            "18446744073709551616", "+1",
+            "",
+            ".",
+            "1.5",
+            "ms",
+            ".s",
+            "1.2.3s",
+            "-1s",
+            "1 s",
+            "1d",
+            "1e3s",
+            "99999999999h",
+            "18446744073709551616",
+            "+1",
         ] {
             let error = text.parse::<Moment>().unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")), "{error}");
@@ -213,10 +226,16 @@ mod tests {
         assert_eq!((on(&kinds.events), on(&kinds.wire)), (0, 2));
 
         let error = Kinds::of_wire(["StateTransition"]).unwrap_err().to_string();
-        assert!(error.contains("GoCreate") && !error.contains("RangeBegin"), "{error}");
+        assert!(
+            error.contains("GoCreate") && !error.contains("RangeBegin"),
+            "{error}"
+        );
         // A string is nothing that happens.
         let error = Kinds::of_events(["String"]).unwrap_err().to_string();
-        assert!(error.contains("GoCreate") && error.contains("RangeBegin"), "{error}");
+        assert!(
+            error.contains("GoCreate") && error.contains("RangeBegin"),
+            "{error}"
+        );
         assert!(!error.contains("Strings"), "{error}");
     }
 }

@@ -128,15 +128,17 @@ fn print_range(line: &mut Line, range: &Range<'_>) {
 }
 
 fn print_stack(line: &mut Line, stack: Stack<'_>) {
+    line.text("[");
     for (n, frame) in stack.frames().enumerate() {
-        line.text(if n > 0 { ",{\"function\":" } else { "[{\"function\":" });
+        line.text(if n > 0 { "," } else { "" });
+        line.text("{\"function\":");
         line.json(frame.function);
         text(line, "file", frame.file);
         number(line, "line", Some(frame.line));
         number(line, "pc", Some(frame.pc));
         line.text("}");
     }
-    line.text(if stack.len() > 0 { "]" } else { "[]" });
+    line.text("]");
 }
 
 /// Appends an object of numbers.

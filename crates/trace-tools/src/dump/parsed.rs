@@ -147,10 +147,7 @@ fn print_transition(
     line.text(" Reason=");
     line.quoted(transition.reason);
     // A new task has a stack in Go's eyes even if it is the empty one.
-    let new = matches!(
-        wire,
-        Some(EventKind::GoCreate | EventKind::GoCreateBlocked)
-    );
+    let new = matches!(wire, Some(EventKind::GoCreate | EventKind::GoCreateBlocked));
     if new || !transition.stack.is_empty() {
         line.text("\nTransitionStack=\n");
         line.raw(stacks.get(transition.stack, print_stack));

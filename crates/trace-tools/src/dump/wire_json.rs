@@ -32,7 +32,10 @@ impl<'a, W: Write> Printer<'a, W> {
     }
 
     pub(super) fn version(&mut self, version: Version) -> io::Result<()> {
-        writeln!(self.out, "{{\"kind\":\"Trace\",\"version\":\"{version}\",\"offset\":0}}")
+        writeln!(
+            self.out,
+            "{{\"kind\":\"Trace\",\"version\":\"{version}\",\"offset\":0}}"
+        )
     }
 
     /// Begins an object with what all of them have.
@@ -43,7 +46,11 @@ impl<'a, W: Write> Printer<'a, W> {
         self.line.text("\"");
         number(&mut self.line, "offset", Some(offset));
         number(&mut self.line, "generation", Some(generation));
-        number(&mut self.line, "worker", worker.filter(|&worker| worker != NO_THREAD));
+        number(
+            &mut self.line,
+            "worker",
+            worker.filter(|&worker| worker != NO_THREAD),
+        );
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -83,14 +90,22 @@ impl<W: Write> Visitor for Printer<'_, W> {
 
     fn event(&mut self, batch: &BatchHead, event: &RawEvent<'_>) -> io::Result<()> {
         let header = &batch.header;
-        self.begin(event.kind, event.offset, header.generation, Some(header.thread));
+        self.begin(
+            event.kind,
+            event.offset,
+            header.generation,
+            Some(header.thread),
+        );
         let line = &mut self.line;
         if let (Some(dt), Some(time)) = (event.dt(), event.time()) {
             number(line, "dt", Some(dt));
             number(line, "time", Some(time));
         }
         line.text(",\"args\":");
-        numbers(line, event.named_args().map(|(arg, value)| (arg.name, value)));
+        numbers(
+            line,
+            event.named_args().map(|(arg, value)| (arg.name, value)),
+        );
         match event.kind {
             EventKind::String => text(line, "data", &String::from_utf8_lossy(event.text())),
             EventKind::Stack => {
@@ -113,7 +128,12 @@ impl<W: Write> Visitor for Printer<'_, W> {
     }
 
     fn end_of_generation(&mut self, mark: Mark) -> io::Result<()> {
-        self.begin(EventKind::EndOfGeneration, mark.offset, mark.generation, None);
+        self.begin(
+            EventKind::EndOfGeneration,
+            mark.offset,
+            mark.generation,
+            None,
+        );
         self.end()
     }
 }

@@ -229,10 +229,16 @@ impl Tasks {
     ) -> io::Result<()> {
         let names = &known.names;
         let task = interval.task;
-        let Some(place) = self.place(out, task, names)? else {
+        let Some(live) = self.live.get_mut(&task) else {
             return Ok(());
         };
-        let Some(live) = self.live.get_mut(&task) else {
+        // An arrow leads to what follows the wake-up, and to nothing later.
+        let arrow = match interval.state {
+            TaskState::Runnable => live.flow.take(),
+            _ => None,
+        };
+        let mover = live.mover;
+        let Some(place) = self.place(out, task, names)? else {
             return Ok(());
         };
         let reason = names.text(interval.reason);
@@ -247,17 +253,13 @@ impl Tasks {
         if interval.state == TaskState::Waiting && !reason.is_empty() {
             let _ = write!(out.name, ": {reason}");
         }
-        let mut flow = None;
         let mut by = String::new();
         let mut args = Vec::with_capacity(8);
         if !reason.is_empty() {
             args.push(("reason", Value::Text(reason)));
         }
-        if interval.state == TaskState::Runnable {
-            flow = live.flow.take().map(Flow::ToReady);
-        }
-        if let Some(mover) = interval.by {
-            write_name(&mut by, live.mover, mover, names);
+        if let Some(task) = interval.by {
+            write_name(&mut by, mover, task, names);
             args.push(("by", Value::Text(&by)));
         }
         args.extend(interval.proc.map(|proc| ("proc", Value::Number(proc.0))));
@@ -282,7 +284,7 @@ impl Tasks {
             category: "state",
             name: &out.name,
             args: &args,
-            flow,
+            flow: arrow.map(Flow::ToReady),
         };
         out.sink.slice(place, interval.start, interval.end, &mark)
     }

@@ -31,7 +31,14 @@ pub(super) fn print(summary: &Summary, top: usize, out: &mut impl Write) -> io::
     let title = "blocked, by where";
     print_places(summary, title, "", &summary.blocked, top, out)?;
     let title = "waiting to run, by where made ready";
-    print_places(summary, title, "woken or created", &summary.runnable, top, out)?;
+    print_places(
+        summary,
+        title,
+        "woken or created",
+        &summary.runnable,
+        top,
+        out,
+    )?;
     if summary.functions.is_empty() {
         return Ok(());
     }
@@ -64,7 +71,11 @@ fn print_head(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         None => line(out, "began", "unknown, the trace has no wall clock")?,
     }
     line(out, "tasks", summary.tasks())?;
-    line(out, "lost", format_args!("{} events", summary.losses.events()))?;
+    line(
+        out,
+        "lost",
+        format_args!("{} events", summary.losses.events()),
+    )?;
     for (time, note) in summary.losses.notes() {
         line(out, "", format_args!("at {time} ns: {}", Shown(note)))?;
     }
@@ -93,7 +104,14 @@ fn print_counts(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn print_tasks(summary: &Summary, top: usize, out: &mut impl Write) -> io::Result<()> {
-    let mut table = Table::new(&["tasks by start function", "count", "total", "mean", "p99", "max"]);
+    let mut table = Table::new(&[
+        "tasks by start function",
+        "count",
+        "total",
+        "mean",
+        "p99",
+        "max",
+    ]);
     for function in summary.functions.iter().take(top) {
         let name = Shown(summary.text(function.name));
         table.row([name.to_string(), function.tasks.to_string()]);
@@ -117,7 +135,14 @@ fn print_tasks(summary: &Summary, top: usize, out: &mut impl Write) -> io::Resul
 }
 
 fn print_procs(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
-    let mut table = Table::new(&["procs", "tasks run", "in syscalls", "other", "idle", "absent"]);
+    let mut table = Table::new(&[
+        "procs",
+        "tasks run",
+        "in syscalls",
+        "other",
+        "idle",
+        "absent",
+    ]);
     let whole = summary.duration();
     let share = |nanos: u64| match whole {
         0 => "0.0%".to_owned(),
@@ -149,7 +174,10 @@ fn print_spans(
         let name = Shown(summary.text(*name));
         table.row(spread_row(name.to_string(), &spans.whole));
         if spans.begun_before > 0 {
-            table.row(["  begun before the trace".to_owned(), spans.begun_before.to_string()]);
+            table.row([
+                "  begun before the trace".to_owned(),
+                spans.begun_before.to_string(),
+            ]);
         }
         if spans.unfinished > 0 {
             table.row(["  unfinished".to_owned(), spans.unfinished.to_string()]);

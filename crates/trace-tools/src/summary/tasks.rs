@@ -51,7 +51,9 @@ impl States {
     }
 
     fn blocked(&mut self, reason: Name) -> &mut Spread {
-        let found = self.blocked.binary_search_by_key(&reason, |&(known, _)| known);
+        let found = self
+            .blocked
+            .binary_search_by_key(&reason, |&(known, _)| known);
         let at = found.unwrap_or_else(|at| {
             self.blocked.insert(at, (reason, Spread::default()));
             at
