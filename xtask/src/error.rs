@@ -252,7 +252,10 @@ impl fmt::Display for XtaskError {
                 write!(f, "findings in the test data of Go's reader: {findings}")
             }
             Self::Differences { findings } => {
-                write!(f, "findings in what we make of traces and Go does not: {findings}")
+                write!(
+                    f,
+                    "findings in what we make of traces and Go does not: {findings}"
+                )
             }
             Self::Disagree { path, ours, theirs } => write!(
                 f,

@@ -10,6 +10,7 @@ mod error;
 mod go;
 mod go_check;
 mod loom;
+mod parsed_check;
 mod process;
 mod profile_check;
 mod read_check;

@@ -8,6 +8,7 @@ use crate::corpus;
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
 use crate::go_check;
+use crate::parsed_check;
 use crate::process::{cargo, show};
 use crate::profile_check;
 use crate::read_check;
@@ -16,7 +17,7 @@ use crate::root::{root, target};
 /// Tests that record traces keep them in the folder that this variable names.
 pub(crate) const KEEP_DIR: &str = "TRACE_KEEP_DIR";
 
-/// Of how many traces that tests recorded profiles are compared. Each takes most
+/// Of how many traces that tests recorded profiles and texts are compared. Each takes most
 /// of a second, and many are of the same program.
 const PROFILED: usize = 40;
 
@@ -66,6 +67,11 @@ pub(crate) fn run(with_go: bool) -> Result<(), XtaskError> {
     println!("{}", read_check::check(&toolchain, &recordings)?);
     profiled.extend(recordings);
     println!("{}", profile_check::check(&toolchain, &profiled)?);
+    let lines = parsed_check::check(&toolchain, &profiled)?;
+    println!(
+        "traces whose events are in words as Go has them: {}, all ({lines} lines)",
+        profiled.len()
+    );
     corpus::run(&toolchain)?;
     println!("skipped: models (cargo xtask loom)");
     Ok(())

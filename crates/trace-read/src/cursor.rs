@@ -43,11 +43,12 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// A cursor before the first event of a worker whose first batch is `batch`.
-    pub fn new(id: u64, worker: u32, batch: u32, generation: &Generation) -> Self {
+    /// A cursor before the first event of a worker whose first batch is `batch`,
+    /// without the worker's slot.
+    pub fn new(id: u64, batch: u32, generation: &Generation) -> Self {
         let mut cursor = Self {
             id,
-            worker,
+            worker: 0,
             event: Timed {
                 kind: EventKind::ProcStop,
                 time: 0,

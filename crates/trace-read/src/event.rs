@@ -40,7 +40,8 @@ ids! {
 pub struct Event<'a> {
     /// When, in nanoseconds of the trace's clock. No two events have the same
     /// time and none is earlier than the one before: where the recorded times
-    /// contradict the order of events, they are moved.
+    /// contradict the order of events, they are moved. Times end at 2⁶³ − 1: after
+    /// that they stay the same.
     pub time: u64,
     /// The worker on which it happened.
     pub worker: Option<WorkerId>,

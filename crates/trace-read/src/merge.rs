@@ -52,11 +52,13 @@ impl Merge {
         if !generation.lanes.is_empty() {
             self.order.begin_generation(generation.number);
         }
+        // Cursors are large: no more room than needed.
+        self.cursors.reserve_exact(generation.lanes.len());
         for lane in &generation.lanes {
-            let worker = self.order.worker(lane.id);
-            let mut cursor = Cursor::new(lane.id, worker, lane.first, &generation);
+            let mut cursor = Cursor::new(lane.id, lane.first, &generation);
             match cursor.advance(&generation) {
                 Ok(true) => {
+                    cursor.worker = self.order.worker(lane.id);
                     self.frontier.push(Entry {
                         time: cursor.event.time,
                         cursor: self.cursors.len() as u32,
@@ -122,7 +124,8 @@ impl Merge {
         let step = self.order.step_mut();
         // Events of the same time, or recorded by clocks that disagree.
         if step.time <= after {
-            step.time = after.wrapping_add(1);
+            // Go's reader goes on with negative times from the end of time.
+            step.time = after.saturating_add(1);
         }
         let time = step.time;
         if let Some(missing) = step.resolve(&self.tables) {

@@ -65,12 +65,7 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Group; 4] = [
-        Group::Program,
-        Group::Procs,
-        Group::UserTasks,
-        Group::Tasks,
-    ];
+    pub const ALL: [Group; 4] = [Group::Program, Group::Procs, Group::UserTasks, Group::Tasks];
 
     /// What it is called.
     pub fn name(self) -> &'static str {

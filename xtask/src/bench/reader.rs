@@ -59,13 +59,21 @@ impl Runs {
     /// Millions of events a second.
     fn rate(&self) -> Spread {
         let events = self.events as f64;
-        Spread::of(self.runs.iter().map(|run| events / run.wall.as_secs_f64() / 1e6))
+        Spread::of(
+            self.runs
+                .iter()
+                .map(|run| events / run.wall.as_secs_f64() / 1e6),
+        )
     }
 
     /// Nanoseconds of processor time per event.
     fn cpu(&self) -> Spread {
         let events = self.events as f64;
-        Spread::of(self.runs.iter().map(|run| run.cpu.as_secs_f64() * 1e9 / events))
+        Spread::of(
+            self.runs
+                .iter()
+                .map(|run| run.cpu.as_secs_f64() * 1e9 / events),
+        )
     }
 
     /// The most memory, MiB.
@@ -130,9 +138,8 @@ fn compare(file: &Path, ours: &Path, theirs: &Path, runs: u32) -> Result<(), Xta
         }
         events = our.events;
         let pairs = our.runs.iter().zip(&their.runs);
-        let ratio = Spread::of(pairs.map(|(our, their)| {
-            their.wall.as_secs_f64() / our.wall.as_secs_f64()
-        }));
+        let ratio =
+            Spread::of(pairs.map(|(our, their)| their.wall.as_secs_f64() / our.wall.as_secs_f64()));
         println!("  {}", if one { "one core" } else { "all cores" });
         for (name, runs) in [("rtrace", &our), ("Go", &their)] {
             println!(
@@ -234,10 +241,7 @@ fn record(toolchain: &Toolchain, large: bool) -> Result<Vec<PathBuf>, XtaskError
 }
 
 /// Makes a file, unless it is there. One that is only half made gets no name.
-fn once(
-    file: &Path,
-    make: impl FnOnce(&Path) -> Result<(), XtaskError>,
-) -> Result<(), XtaskError> {
+fn once(file: &Path, make: impl FnOnce(&Path) -> Result<(), XtaskError>) -> Result<(), XtaskError> {
     if file.is_file() {
         return Ok(());
     }

@@ -151,7 +151,11 @@ impl<R: Read> Builder<R> {
             generation.start = time;
         }
         if head.section == Section::Events {
-            generation.add_events(head, start);
+            // A batch without events is nothing to remember.
+            match head.with_bytes(&generation.bytes[start..]).payload() {
+                [] => generation.bytes.truncate(start),
+                _ => generation.add_events(head, start),
+            }
             return;
         }
         // The bytes are lent out of the generation while its tables are filled.
