@@ -1,12 +1,17 @@
 //! Looks at execution traces: reads events, analyses them, prints the outcome.
+//! `rtrace` is the command line over it.
 //!
 //! ```text
-//! trace-read ──► walk ──► analysis (Summary) ──► renderer ──► io::Write
+//! input ──► trace-read ──► stream ──► intervals ──► summary, profile, diff, export
+//!  files,     events         │         what tasks        │ numbers
+//!  gz, zst                   │         did, how long     ▼
+//!                            └──► check, dump ──► renderers ──► io::Write
 //! ```
 //!
 //! An analysis gathers numbers and prints nothing; a renderer is a small
 //! function that prints an analysis, or the events as they pass, and computes
-//! nothing. [`dump`] is the first tool made of them.
+//! nothing. Memory follows what is alive at a time and the distinct names and
+//! stacks, never the length of a trace.
 
 pub mod account;
 pub mod check;

@@ -14,9 +14,9 @@
 //!
 //! Paths start at the project's root, and one that ends in `/` is a folder.
 //! Every entry must exist. There must be an entry for the folder of every
-//! package, and for every `.rs` file below its `src`: its own, or that of a
-//! folder below `src` that it lies in. `src` itself as an entry says too little
-//! to count.
+//! package, and for every `.rs` file below its `src`: its own, that of a module
+//! that it is a part of, or that of a folder below `src` that it lies in. `src`
+//! itself as an entry says too little to count.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,7 +82,13 @@ fn compare(
             .find("/src/")
             .map_or(file.len(), |at| at + "/src/".len());
         let mut ends = file.match_indices('/').map(|(at, _)| at + 1);
-        seen.contains(file) || ends.any(|end| end > inner && seen.contains(&file[..end]))
+        let module = |folder: &str| format!("{}.rs", folder.trim_end_matches('/'));
+        seen.contains(file)
+            || ends.any(|end| {
+                let folder = &file[..end];
+                end > inner
+                    && (seen.contains(folder) || seen.contains(module(folder).as_str()))
+            })
     };
     for folder in folders {
         if !seen.contains(folder.as_str()) {
@@ -160,6 +166,8 @@ Text with `code`.
         let entries = ["p/", "p/src/lib.rs", "p/src/deep/"];
         let files = ["p/src/lib.rs", "p/src/deep/a.rs", "p/src/deep/er/b.rs"];
         assert_eq!(found(&entries, &files), Vec::<String>::new());
+        let entries = ["p/", "p/src/lib.rs", "p/src/deep.rs"];
+        assert_eq!(found(&entries, &files), Vec::<String>::new(), "its parts");
         // Each of these is wrong in one way.
         for (entries, files) in [
             (&["p/", "p/src/lib.rs"][..], &files[..]),

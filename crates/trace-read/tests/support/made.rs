@@ -10,6 +10,8 @@
 //! [`Maker`] keeps to what a tracer does and what the order relies on: IDs are not
 //! used twice, and whoever is in a range of time ends it before anything else.
 
+#![allow(dead_code, reason = "not everybody asks what there is to be read")]
+
 use std::ops::RangeInclusive;
 
 use trace_format::limits::{MAX_BATCH_SIZE, NO_THREAD};

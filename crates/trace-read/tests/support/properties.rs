@@ -102,12 +102,13 @@ pub fn text(bytes: &[u8]) {
 /// The reader comes to an end, in the same way whether it reads ahead or hands
 /// events out to be kept, and its events are in order.
 pub fn reader(bytes: &[u8]) {
-    let plain = read(Reader::new(bytes), bytes.len() as u64);
-    let ahead = read(
-        Reader::ahead(Cursor::new(bytes.to_vec())),
-        bytes.len() as u64,
-    );
-    assert_eq!(plain, ahead);
+    let len = bytes.len() as u64;
+    let plain = read(Reader::new(bytes), len);
+    // To start a thread takes longer than to read most inputs.
+    if len % 8 == 0 {
+        let ahead = Reader::ahead(Cursor::new(bytes.to_vec()));
+        assert_eq!(read(ahead, len), plain);
+    }
     let Ok(reader) = Reader::new(bytes) else {
         return;
     };
