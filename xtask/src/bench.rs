@@ -4,6 +4,7 @@
 mod figures;
 mod measure;
 mod reader;
+mod synthetic;
 
 use clap::Subcommand;
 

@@ -5,7 +5,8 @@
 //! order and validate. They take turns on the same file, so that both see the
 //! same noise: on one core, where events per second count, and on all of them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -14,6 +15,7 @@ use clap::Args;
 
 use crate::bench::figures::Spread;
 use crate::bench::measure::{Run, instructions, on_one_core, run as measure};
+use crate::bench::synthetic::{self, GENERATION};
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
 use crate::process::{capture, cargo, show};
@@ -32,9 +34,9 @@ pub(crate) struct Options {
     /// How often each is read.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Also record and read a trace of about 1 GB.
-    #[arg(long)]
-    large: bool,
+    /// Also read a trace of so many megabytes, which is made up.
+    #[arg(long, value_name = "MB")]
+    large: Option<u64>,
 }
 
 /// What all runs of one reader on one file took.
@@ -91,7 +93,7 @@ pub(super) fn run(options: &Options) -> Result<(), XtaskError> {
     let files = match options.files.is_empty() {
         false => &options.files,
         true => {
-            recorded = record(&toolchain, options.large)?;
+            recorded = prepare(&toolchain, options.large)?;
             &recorded
         }
     };
@@ -191,28 +193,28 @@ fn counted(command: &mut Command) -> Result<(Run, u64), XtaskError> {
 fn release(package: &str, program: &str) -> Result<PathBuf, XtaskError> {
     let what = format!("building {program}");
     show(
-        cargo().args(["build", "--release", "-p", package, "--bin", program]),
+        cargo()
+            .args(["build", "--release", "-p", package, "--bin", program])
+            .arg("--target-dir")
+            .arg(target()),
         &what,
     )?;
     Ok(target().join("release").join(program))
 }
 
 /// Records the traces, unless they were recorded before.
-fn record(toolchain: &Toolchain, large: bool) -> Result<Vec<PathBuf>, XtaskError> {
+fn prepare(toolchain: &Toolchain, large: Option<u64>) -> Result<Vec<PathBuf>, XtaskError> {
     let weft = release("vm", "weft")?;
     let folder = target().join("bench");
     fs::create_dir_all(&folder).map_err(XtaskError::file("cannot create", &folder))?;
     let mut files = Vec::new();
     // Each round of ping-pong is about six events of 5.7 bytes.
-    let mut programs = vec![
+    let programs = [
         ("pingpong", "15000"),
         ("pingpong", "500000"),
         ("skynet", "200000"),
         ("pipeline", "20000"),
     ];
-    if large {
-        programs.push(("pingpong", "30000000"));
-    }
     for (program, size) in programs {
         let file = folder.join(format!("weft-{program}-{size}.trace"));
         let source = root().join("examples").join(program).with_extension("weft");
@@ -234,6 +236,15 @@ fn record(toolchain: &Toolchain, large: bool) -> Result<Vec<PathBuf>, XtaskError
                 .arg(new)
                 .arg(size);
             capture(&mut command, "recording with Go").map(drop)
+        })?;
+        files.push(file);
+    }
+    if let Some(megabytes) = large {
+        let file = folder.join(format!("made-up-{megabytes}.trace"));
+        once(&file, |new| {
+            let out = File::create(new).map_err(XtaskError::file("cannot create", new))?;
+            synthetic::write(BufWriter::new(out), megabytes * 1_000_000, GENERATION)
+                .map_err(XtaskError::file("cannot write", new))
         })?;
         files.push(file);
     }

@@ -86,8 +86,7 @@ fn compare(
         seen.contains(file)
             || ends.any(|end| {
                 let folder = &file[..end];
-                end > inner
-                    && (seen.contains(folder) || seen.contains(module(folder).as_str()))
+                end > inner && (seen.contains(folder) || seen.contains(module(folder).as_str()))
             })
     };
     for folder in folders {
