@@ -112,6 +112,16 @@ pub(crate) enum XtaskError {
         /// How many.
         failed: usize,
     },
+    /// There are no orderings, or none whose place contains the filter.
+    NoSites,
+    /// Orderings that no model watches over, or that one does although the
+    /// source says otherwise.
+    Mutants {
+        /// How many have neither model nor reason.
+        unexplained: usize,
+        /// How many have both.
+        stale: usize,
+    },
     /// A program printed something that is not JSON as it should be.
     Json {
         /// Which program, doing what.
@@ -266,6 +276,11 @@ impl fmt::Display for XtaskError {
                 f.write_str("no such model in runtime-trace/tests/loom_*.rs or vm/tests/loom_*.rs")
             }
             Self::Models { failed } => write!(f, "models that failed: {failed}"),
+            Self::NoSites => f.write_str("no such ordering in runtime-trace/src"),
+            Self::Mutants { unexplained, stale } => write!(
+                f,
+                "orderings without a model or a reason: {unexplained}; with both: {stale}"
+            ),
             Self::Json { what, error } => write!(f, "{what} printed bad JSON: {error}"),
             Self::Untidy { findings } => write!(f, "findings: {findings}"),
         }

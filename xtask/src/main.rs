@@ -66,10 +66,7 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Explore the concurrent parts with loom.
-    Loom {
-        /// Only the models whose name contains this.
-        filter: Option<String>,
-    },
+    Loom(loom::Options),
     /// Check that the tree is as its documents say.
     Tidy,
 }
@@ -103,7 +100,7 @@ fn run(command: Command) -> Result<(), XtaskError> {
         Command::Corpus => corpus::run(&go::Toolchain::find()?),
         Command::Bench(bench) => bench::run(&bench),
         Command::ReadCheck { files } => read_check::run(&files),
-        Command::Loom { filter } => loom::run(filter.as_deref()),
+        Command::Loom(options) => loom::run(&options),
         Command::Tidy => tidy::run(),
     }
 }

@@ -8,8 +8,10 @@
 pub(crate) struct Clock {
     /// Nanoseconds of a unit.
     factor: f64,
-    /// The same where it is a small whole number, otherwise 0.
+    /// The same where it is a small whole number.
     whole: u64,
+    /// For how many units that holds, from 0. 0 if it is not such a number.
+    exact: u64,
 }
 
 impl Default for Clock {
@@ -29,25 +31,26 @@ impl Clock {
     pub fn new(frequency: u64) -> Self {
         let factor = 1.0 / (frequency as f64 / 1e9);
         let whole = factor as u64;
-        let exact = whole < Self::EXACT_FACTOR && whole as f64 == factor;
+        let exact = (1..Self::EXACT_FACTOR).contains(&whole) && whole as f64 == factor;
         Self {
             factor,
-            whole: if exact { whole } else { 0 },
+            whole,
+            exact: if exact { Self::EXACT_UNITS } else { 0 },
         }
     }
 
     /// The length of a span of so many units.
     #[inline(always)]
-    pub fn span(self, units: u64) -> i64 {
-        if units < Self::EXACT_UNITS && self.whole != 0 {
-            return (units * self.whole) as i64;
+    pub fn span(&self, units: u64) -> i64 {
+        match units < self.exact {
+            true => units.wrapping_mul(self.whole) as i64,
+            false => self.time(units),
         }
-        self.time(units)
     }
 
     /// The time at so many units.
-    #[inline]
-    pub fn time(self, units: u64) -> i64 {
+    #[inline(never)]
+    pub fn time(&self, units: u64) -> i64 {
         // What does not fit is what the usual machines' conversion makes of it,
         // and so Go on them.
         const LIMIT: f64 = i64::MAX as f64;

@@ -4,7 +4,7 @@ use trace_format::EventKind;
 
 use crate::error::{Place, ReadError};
 use crate::generation::Generation;
-use crate::raw::{Quick, quick_number};
+use crate::raw::{Quick, WINDOW, quick_number};
 
 /// Most numbers of an event after its time.
 pub(crate) const MAX_NUMBERS: usize = 4;
@@ -110,26 +110,27 @@ impl Cursor {
     /// long numbers are taken may reach beyond it.
     #[inline(always)]
     fn decode(&mut self, generation: &Generation) -> Option<()> {
-        let bytes = generation.bytes.as_slice();
-        let row = self.rows[usize::from(*bytes.get(self.at)?)];
+        let window: &[u8; WINDOW] = generation.bytes.get(self.at..)?.first_chunk()?;
+        let row = self.rows[usize::from(window[0])];
         if row.numbers == 0 {
             return None;
         }
-        let mut at = self.at + 1;
-        let units = quick_number(bytes, &mut at)?;
+        let mut at = 1;
+        let units = quick_number(window, &mut at)?;
         let args = &mut self.event.args;
         if row.numbers > 1 {
-            args[0] = quick_number(bytes, &mut at)?;
+            args[0] = quick_number(window, &mut at)?;
         }
         if row.numbers > 2 {
-            args[1] = quick_number(bytes, &mut at)?;
+            args[1] = quick_number(window, &mut at)?;
         }
         if row.numbers > 3 {
-            args[2] = quick_number(bytes, &mut at)?;
+            args[2] = quick_number(window, &mut at)?;
         }
         if row.numbers > 4 {
-            args[3] = quick_number(bytes, &mut at)?;
+            args[3] = quick_number(window, &mut at)?;
         }
+        let at = self.at + at;
         if at > self.end {
             return None;
         }

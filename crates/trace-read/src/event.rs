@@ -288,11 +288,12 @@ pub struct Log<'a> {
 }
 
 /// What a task is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskState {
     /// Nothing is known: the task was there before the trace.
     Undetermined,
     /// It does not exist, yet or any more.
+    #[default]
     NotExist,
     /// Ready, waiting for a proc.
     Runnable,

@@ -97,19 +97,25 @@ impl Frontier {
     }
 
     fn down(&mut self, mut at: usize) {
+        let Some(&entry) = self.0.get(at) else { return };
         loop {
-            let mut least = at;
-            for child in [2 * at + 1, 2 * at + 2] {
-                if child < self.0.len() && self.0[child].time < self.0[least].time {
-                    least = child;
-                }
+            let mut child = 2 * at + 1;
+            let Some(mut least) = self.get(child) else {
+                break;
+            };
+            if let Some(right) = self.get(child + 1)
+                && right.time < least.time
+            {
+                least = right;
+                child += 1;
             }
-            if least == at {
-                return;
+            if least.time >= entry.time {
+                break;
             }
-            self.0.swap(at, least);
-            at = least;
+            self.0[at] = least;
+            at = child;
         }
+        self.0[at] = entry;
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use trace_format::EventKind;
 
 use crate::cursor::Cursor;
-use crate::error::{Place, ReadError};
+use crate::error::ReadError;
 use crate::event::Event;
 use crate::frontier::{Entry, Frontier};
 use crate::generation::Generation;
 use crate::order::Order;
-use crate::step::{Missing, Step, What};
+use crate::step::{Step, What};
 use crate::tables::Tables;
 
 /// Merges the events of one generation after the other.
@@ -19,13 +19,14 @@ pub(crate) struct Merge {
     /// Where events come from, if there is one; otherwise it is empty.
     generation: Box<Generation>,
     is_open: bool,
-    /// The generation's tables.
-    tables: Arc<Tables>,
     /// One for each of its workers.
     cursors: Vec<Cursor>,
     frontier: Frontier,
     /// Its next CPU sample.
     sample: usize,
+    /// When that is. [`i64::MAX`] if there is none, too late to come before any
+    /// event.
+    sample_time: i64,
     order: Order,
     /// The first thing wrong with the generation.
     trouble: Option<ReadError>,
@@ -37,10 +38,10 @@ impl Merge {
         Self {
             generation,
             is_open: false,
-            tables: Arc::default(),
             cursors: Vec::new(),
             frontier: Frontier::default(),
             sample: 0,
+            sample_time: i64::MAX,
             order: Order::new(),
             trouble: None,
         }
@@ -48,10 +49,10 @@ impl Merge {
 
     /// Starts with a generation.
     pub fn open(&mut self, mut generation: Box<Generation>) {
-        self.tables = Arc::new(std::mem::take(&mut generation.tables));
-        if !generation.lanes.is_empty() {
-            self.order.begin_generation(generation.number);
-        }
+        let tables = std::mem::take(&mut generation.tables);
+        let has_events = !generation.lanes.is_empty();
+        self.order
+            .begin_generation(generation.number, tables, has_events);
         // Cursors are large: no more room than needed.
         self.cursors.reserve_exact(generation.lanes.len());
         for lane in &generation.lanes {
@@ -71,6 +72,7 @@ impl Merge {
         }
         self.generation = generation;
         self.is_open = true;
+        self.seek_sample(0);
     }
 
     /// Leaves the generation and returns its memory.
@@ -81,11 +83,10 @@ impl Merge {
         self.is_open = false;
         self.cursors.clear();
         self.frontier.clear();
-        self.sample = 0;
+        self.sample_time = i64::MAX;
         let empty = Box::new(Generation::new(self.generation.version));
         let mut generation = std::mem::replace(&mut self.generation, empty);
-        // Unless an event kept them.
-        if let Ok(tables) = Arc::try_unwrap(std::mem::take(&mut self.tables)) {
+        if let Some(tables) = self.order.take_tables() {
             generation.tables = tables;
         }
         Some(generation)
@@ -98,7 +99,7 @@ impl Merge {
 
     /// The tables that the event refers to.
     pub fn tables(&self) -> &Arc<Tables> {
-        &self.tables
+        self.order.tables()
     }
 
     /// The event found last, in its short form.
@@ -114,27 +115,24 @@ impl Merge {
     /// The event found last.
     #[inline(always)]
     pub fn event(&self) -> Event<'_> {
-        self.order.step().event(&self.tables, self.order.carried())
+        let order = &self.order;
+        order.step().event(order.tables(), order.carried())
     }
 
-    /// Finishes the step found last: its time must be later than `after`, and its
-    /// strings and stacks are looked up. One that is not there is trouble.
+    /// Finishes the step found last: its time must be later than `after`, for
+    /// there are events of the same time, and clocks that disagree. A string or
+    /// stack of it that is not there is trouble.
     #[inline(always)]
     pub fn finish(&mut self, after: i64) -> i64 {
-        let step = self.order.step_mut();
-        // Events of the same time, or recorded by clocks that disagree.
-        if step.time <= after {
-            // Go's reader goes on with negative times from the end of time.
-            step.time = after.saturating_add(1);
+        if let Some(error) = self.order.take_lost() {
+            self.note(*error);
         }
-        let time = step.time;
-        if let Some(missing) = step.resolve(&self.tables) {
-            self.note_missing(missing);
-        }
-        time
+        self.order.keep_after(after)
     }
 
     /// Notes that something is wrong, unless something is already.
+    #[cold]
+    #[inline(never)]
     pub fn note(&mut self, error: ReadError) {
         self.trouble.get_or_insert(error);
     }
@@ -151,35 +149,50 @@ impl Merge {
 
     /// Finds the next event of the generation. False if there is none, be it
     /// because of trouble.
+    #[inline(always)]
     pub fn advance(&mut self) -> bool {
         if self.order.next_step() {
             return true;
         }
-        let first = self.frontier.first();
-        if let Some(sample) = self.generation.samples.get(self.sample)
-            && first.is_none_or(|first| sample.time < first.time)
-        {
-            self.sample += 1;
-            self.order.put(Step {
-                time: sample.time,
-                worker: sample.worker,
-                proc: sample.proc,
-                task: sample.task,
-                stack: sample.stack,
-                wire: Some(EventKind::CPUSample),
-                offset: sample.offset,
-                what: What::Sample,
-            });
-            return true;
-        }
-        let Some(first) = first else {
-            return false;
+        let Some(first) = self.frontier.first() else {
+            return self.take_sample();
         };
+        if self.sample_time < first.time {
+            return self.take_sample();
+        }
         match self.try_one(0, first) {
             Turn::Taken => true,
             Turn::Waits => self.try_others(),
             Turn::Never => false,
         }
+    }
+
+    /// Makes the next CPU sample the event found last. False if there is none.
+    #[cold]
+    #[inline(never)]
+    fn take_sample(&mut self) -> bool {
+        let Some(sample) = self.generation.samples.get(self.sample) else {
+            return false;
+        };
+        let step = Step {
+            time: sample.time,
+            worker: sample.worker,
+            proc: sample.proc,
+            task: sample.task,
+            stack: sample.stack,
+            wire: Some(EventKind::CPUSample),
+            what: What::Sample,
+        };
+        self.order.put_sample(step, sample.offset);
+        self.seek_sample(self.sample + 1);
+        true
+    }
+
+    /// Makes the sample at `at` the next one.
+    fn seek_sample(&mut self, at: usize) {
+        self.sample = at;
+        let sample = self.generation.samples.get(at);
+        self.sample_time = sample.map_or(i64::MAX, |sample| sample.time);
     }
 
     /// Makes this step the event found last.
@@ -191,10 +204,7 @@ impl Merge {
     #[inline(always)]
     fn try_one(&mut self, at: usize, entry: Entry) -> Turn {
         let cursor = &mut self.cursors[entry.cursor as usize];
-        match self
-            .order
-            .advance(&cursor.event, cursor.worker, &self.tables)
-        {
+        match self.order.advance(&cursor.event, cursor.worker) {
             Ok(true) => {}
             Ok(false) => return Turn::Waits,
             Err(what) => {
@@ -244,30 +254,12 @@ impl Merge {
         false
     }
 
-    /// Notes that something that the step refers to is not in the tables.
-    #[cold]
-    #[inline(never)]
-    fn note_missing(&mut self, missing: Missing) {
-        let step = self.order.step();
-        let at = Place {
-            offset: step.offset,
-            generation: Some(self.generation.number),
-            thread: Some(step.worker),
-        };
-        // Sync events, which have no kind in the file, refer to nothing.
-        let kind = step.wire.unwrap_or(EventKind::Sync);
-        self.note(match missing {
-            Missing::String(id) => ReadError::UnknownString { at, kind, id },
-            Missing::Stack(id) => ReadError::UnknownStack { at, kind, id },
-        });
-    }
-
     /// Finds no more events in this generation.
     #[cold]
     fn stop(&mut self, error: ReadError) {
         self.note(error);
         self.frontier.clear();
-        self.sample = usize::MAX;
+        self.seek_sample(usize::MAX);
     }
 }
 

@@ -11,24 +11,27 @@
 
 mod procs;
 mod ranges;
+mod roster;
 mod syscalls;
 mod tasks;
 mod user;
 mod workers;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use trace_format::EventKind;
 
 use crate::contradiction::Contradiction;
 use crate::cursor::Timed;
+use crate::error::{Place, ReadError};
 use crate::event::Metric;
 use crate::ids::IdMap;
 use crate::order::procs::Procs;
 use crate::order::ranges::Collector;
-use crate::order::tasks::Tasks;
+use crate::order::roster::Roster;
 use crate::order::user::UserTasks;
-use crate::order::workers::{Context, Workers};
+use crate::order::workers::{Worker, Workers};
 use crate::step::{NONE, Phase, Step, What};
 use crate::tables::Tables;
 
@@ -38,52 +41,42 @@ pub(crate) type Outcome = Result<bool, Box<Contradiction>>;
 /// The state of everything that events are about.
 #[derive(Debug)]
 pub(crate) struct Order {
-    tasks: Tasks,
+    tasks: Roster,
     procs: Procs,
     workers: Workers,
     user_tasks: UserTasks,
     collector: Collector,
-    /// The first generation with events: what exists may be new to us there.
-    initial: Option<u64>,
     /// The generation that events come from.
     generation: u64,
+    /// How many generations with events there were so far, this one included.
+    round: u32,
+    /// The generation's tables.
+    tables: Arc<Tables>,
     /// Strings of this generation that outlive it, by ID.
     shared: IdMap<Arc<str>>,
     /// The text that belongs to the last step, if it has one.
     carried: Option<Arc<str>>,
-    steps: Steps,
-}
-
-/// The steps that the last event made, up to three.
-#[derive(Debug)]
-struct Steps {
-    made: [Step; Self::ROOM],
-    /// Which of them was found last.
-    at: usize,
-    len: usize,
-}
-
-impl Steps {
-    /// A power of two, so that no position has to be checked.
-    const ROOM: usize = 4;
+    /// The step found last.
+    step: Step,
+    /// What the same event makes besides.
+    later: VecDeque<Step>,
+    /// The first string or stack that a step refers to and that the tables do not
+    /// have.
+    lost: Option<Box<ReadError>>,
 }
 
 /// A sequence number: only the one after the last of the same generation fits.
 #[derive(Clone, Copy, Debug)]
 struct Sequence {
-    generation: u64,
     number: u64,
+    /// Which generation, as the order counts them.
+    round: u32,
 }
 
 impl Sequence {
-    fn start(generation: u64) -> Self {
-        let number = 0;
-        Self { generation, number }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn is_followed_by(self, next: Self) -> bool {
-        self.generation == next.generation && self.number.wrapping_add(1) == next.number
+        self.round == next.round && self.number.wrapping_add(1) == next.number
     }
 }
 
@@ -96,32 +89,44 @@ impl Order {
             task: NONE,
             stack: 0,
             wire: None,
-            offset: 0,
             what: What::Sample,
         };
         Self {
-            tasks: Tasks::default(),
+            tasks: Roster::default(),
             procs: Procs::default(),
             workers: Workers::default(),
             user_tasks: UserTasks::default(),
             collector: Collector::default(),
-            initial: None,
             generation: 0,
+            round: 0,
+            tables: Arc::default(),
             shared: IdMap::default(),
             carried: None,
-            steps: Steps {
-                made: [nothing; Steps::ROOM],
-                at: 0,
-                len: 0,
-            },
+            step: nothing,
+            later: VecDeque::new(),
+            lost: None,
         }
     }
 
-    /// Starts with a generation's events.
-    pub fn begin_generation(&mut self, generation: u64) {
+    /// Starts with a generation, which may have no events.
+    pub fn begin_generation(&mut self, generation: u64, tables: Tables, has_events: bool) {
+        self.tables = Arc::new(tables);
         self.generation = generation;
-        self.initial.get_or_insert(generation);
-        self.shared.clear();
+        if has_events {
+            self.round = self.round.wrapping_add(1);
+            self.shared.clear();
+        }
+    }
+
+    /// The generation's tables, to which the step found last refers.
+    #[inline(always)]
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Gives the generation's tables back, unless an event has kept them.
+    pub fn take_tables(&mut self) -> Option<Tables> {
+        Arc::try_unwrap(std::mem::take(&mut self.tables)).ok()
     }
 
     /// The slot of the worker with this ID.
@@ -132,30 +137,52 @@ impl Order {
     /// The step found last.
     #[inline(always)]
     pub fn step(&self) -> &Step {
-        &self.steps.made[self.steps.at % Steps::ROOM]
+        &self.step
     }
 
-    /// The same, to be changed.
+    /// Moves the step found last to a time later than `after`.
     #[inline(always)]
-    pub fn step_mut(&mut self) -> &mut Step {
-        &mut self.steps.made[self.steps.at % Steps::ROOM]
+    pub fn keep_after(&mut self, after: i64) -> i64 {
+        if self.step.time <= after {
+            // Go's reader goes on with negative times from the end of time.
+            self.step.time = after.saturating_add(1);
+        }
+        self.step.time
     }
 
     /// Goes on to the next step of the same event, if there is one.
     #[inline(always)]
     pub fn next_step(&mut self) -> bool {
-        let more = self.steps.at + 1 < self.steps.len;
-        if more {
-            self.steps.at += 1;
-        }
-        more
+        !self.later.is_empty() && self.take_later()
+    }
+
+    #[cold]
+    fn take_later(&mut self) -> bool {
+        let next = self.later.pop_front();
+        next.map(|step| self.step = step).is_some()
     }
 
     /// Makes this the step found last.
     pub fn put(&mut self, step: Step) {
-        self.steps.made[0] = step;
-        self.steps.at = 0;
-        self.steps.len = 1;
+        self.step = step;
+    }
+
+    /// Makes this the step found last, its stack still an ID.
+    pub fn put_sample(&mut self, step: Step, offset: u64) {
+        let stack = match self.tables.stack_slot(step.stack) {
+            Some(slot) => slot,
+            None => self.lose_stack(EventKind::CPUSample, step.stack, offset, step.worker),
+        };
+        self.step = Step { stack, ..step };
+    }
+
+    /// The first string or stack that a step refers to and that is not there.
+    #[inline(always)]
+    pub fn take_lost(&mut self) -> Option<Box<ReadError>> {
+        match self.lost {
+            None => None,
+            Some(_) => self.lost.take(),
+        }
     }
 
     /// The text that belongs to the step found last.
@@ -167,10 +194,21 @@ impl Order {
     ///
     /// If it goes ahead, the step found last is its first one.
     #[inline(always)]
-    pub fn advance(&mut self, event: &Timed, w: u32, tables: &Tables) -> Outcome {
+    pub fn advance(&mut self, event: &Timed, w: u32) -> Outcome {
         use EventKind::*;
-        self.steps.at = 0;
-        self.steps.len = 0;
+        // Nearly all events are one of these, which are made part of the caller.
+        match event.kind {
+            GoStart => self.task_start(event, w),
+            GoStop => self.task_stop(event, w, false),
+            GoBlock => self.task_stop(event, w, true),
+            GoUnblock => self.task_unblock(event, w),
+            _ => self.advance_other(event, w),
+        }
+    }
+
+    #[inline(never)]
+    fn advance_other(&mut self, event: &Timed, w: u32) -> Outcome {
+        use EventKind::*;
         self.workers.appears(w);
         match event.kind {
             // Procs.
@@ -182,11 +220,7 @@ impl Order {
             // Tasks.
             GoCreate => self.task_create(event, w, false),
             GoCreateBlocked => self.task_create(event, w, true),
-            GoStart => self.task_start(event, w),
             GoDestroy => self.task_destroy(event, w),
-            GoStop => self.task_stop(event, w, false),
-            GoBlock => self.task_stop(event, w, true),
-            GoUnblock => self.task_unblock(event, w),
             GoSwitch => self.task_switch(event, w, false),
             GoSwitchDestroy => self.task_switch(event, w, true),
             GoStatus => self.task_status(event, w, 0),
@@ -200,7 +234,7 @@ impl Order {
             GoSyscallEndBlocked => self.syscall_end_blocked(event, w),
 
             // Ranges.
-            STWBegin => self.world_stops(event, w, tables),
+            STWBegin => self.world_stops(event, w),
             STWEnd => self.world_goes_on(event, w),
             GCActive => self.mark(event, w, Phase::Active),
             GCBegin => self.mark(event, w, Phase::Begin),
@@ -213,10 +247,10 @@ impl Order {
             GCMarkAssistEnd => self.assist(event, w, Phase::End, 0),
 
             // Annotations.
-            UserTaskBegin => self.user_task_begin(event, w, tables),
+            UserTaskBegin => self.user_task_begin(event, w),
             UserTaskEnd => self.user_task_end(event, w),
-            UserRegionBegin => self.user_region(event, w, tables, true),
-            UserRegionEnd => self.user_region(event, w, tables, false),
+            UserRegionBegin => self.user_region(event, w, true),
+            UserRegionEnd => self.user_region(event, w, false),
             _ => self.remark(event, w),
         }
     }
@@ -263,53 +297,109 @@ impl Order {
         Ok(true)
     }
 
-    /// Makes a step of `event`, in the state that its worker is in.
-    #[inline(always)]
+    /// Makes a step of `event`, in the state that its worker is in. Strings and
+    /// stacks are still IDs: for events that are rare.
+    #[inline(never)]
     fn emit(&mut self, event: &Timed, w: u32, stack: u64, what: What) {
-        let context = self.workers.context(w);
-        self.emit_as(event, context, event.kind, stack, what);
+        let worker = self.workers.at(w);
+        let stack = self.stack(event, worker, stack);
+        let mut what = what;
+        what.strings(|id| *id = self.string(event, worker, *id));
+        self.emit_as(event, worker, event.kind, stack, what);
     }
 
-    /// Makes a step of `event` that looks as if `wire` had said it there.
+    /// Makes a step of `event` that looks as if `wire` had said it there. Strings
+    /// and stacks are slots of the tables.
     #[inline(always)]
-    fn emit_as(
-        &mut self,
-        event: &Timed,
-        context: Context,
-        wire: EventKind,
-        stack: u64,
-        what: What,
-    ) {
-        // No event makes more steps than there is room for.
-        self.steps.made[self.steps.len % Steps::ROOM] = Step {
+    fn emit_as(&mut self, event: &Timed, there: Worker, wire: EventKind, stack: u64, what: What) {
+        self.step = Step {
             time: event.time,
-            worker: context.worker,
-            proc: context.proc,
-            task: context.task,
+            worker: there.id,
+            proc: there.proc.id,
+            task: there.task.id,
             stack,
             wire: Some(wire),
-            offset: event.offset,
             what,
         };
-        self.steps.len += 1;
+    }
+
+    /// Makes one more step of `event`, without a stack.
+    #[cold]
+    fn emit_later(&mut self, event: &Timed, there: Worker, wire: EventKind, what: What) {
+        self.later.push_back(Step {
+            time: event.time,
+            worker: there.id,
+            proc: there.proc.id,
+            task: there.task.id,
+            stack: 0,
+            wire: Some(wire),
+            what,
+        });
+    }
+
+    /// The slot of the stack with this ID, to which `event` refers; of the empty
+    /// one if it is not there, and that is noted.
+    #[inline(always)]
+    fn stack(&mut self, event: &Timed, worker: Worker, id: u64) -> u64 {
+        match self.tables.stack_slot(id) {
+            Some(slot) => slot,
+            None => self.lose_stack(event.kind, id, event.offset, worker.id),
+        }
+    }
+
+    /// The same for a string.
+    #[inline(always)]
+    fn string(&mut self, event: &Timed, worker: Worker, id: u64) -> u64 {
+        match self.tables.string_slot(id) {
+            Some(slot) => slot,
+            None => self.lose_string(event.kind, id, event.offset, worker.id),
+        }
+    }
+
+    fn place(&self, offset: u64, worker: u64) -> Place {
+        Place {
+            offset,
+            generation: Some(self.generation),
+            thread: Some(worker),
+        }
+    }
+
+    /// Notes that a stack is not there. The slot of what stands for it.
+    #[cold]
+    #[inline(never)]
+    fn lose_stack(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u64 {
+        let at = self.place(offset, worker);
+        let error = ReadError::UnknownStack { at, kind, id };
+        self.lost.get_or_insert_with(|| Box::new(error));
+        0
+    }
+
+    /// The same for a string.
+    #[cold]
+    #[inline(never)]
+    fn lose_string(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u64 {
+        let at = self.place(offset, worker);
+        let error = ReadError::UnknownString { at, kind, id };
+        self.lost.get_or_insert_with(|| Box::new(error));
+        0
     }
 
     /// A sequence number of the generation that events come from.
     #[inline(always)]
     fn sequence(&self, number: u64) -> Sequence {
-        Sequence {
-            generation: self.generation,
-            number,
-        }
+        let round = self.round;
+        Sequence { number, round }
     }
 
+    /// Whether this is the first generation with events: what exists may be new
+    /// to us there.
     fn is_initial(&self) -> bool {
-        self.initial == Some(self.generation)
+        self.round == 1
     }
 
     /// A string of this generation, to be kept longer than the generation.
-    fn share(&mut self, id: u64, tables: &Tables) -> Arc<str> {
-        let text = || tables.string(id).unwrap_or_default().into();
+    fn share(&mut self, id: u64) -> Arc<str> {
+        let text = || self.tables.string(id).unwrap_or_default().into();
         self.shared.entry(id).or_insert_with(text).clone()
     }
 }

@@ -227,7 +227,6 @@ impl<R: Read> Reader<R> {
             task: NONE,
             stack: 0,
             wire: None,
-            offset: 0,
             what: What::Sync { n, generation },
         });
     }

@@ -1,7 +1,6 @@
 //! An event in its short form: numbers where [`Event`] has names and stacks.
 //!
-//! The order makes steps, since it needs no tables to do so, and a step can be
-//! kept beside an `Arc` of its tables.
+//! The order makes steps, and a step can be kept beside an `Arc` of its tables.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::tables::Tables;
 /// What stands for no worker, proc, task or parent.
 pub(crate) const NONE: u64 = u64::MAX;
 
-/// An event in its short form.
+/// An event in its short form. Its strings and stacks are slots of the tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub time: i64,
@@ -26,8 +25,6 @@ pub(crate) struct Step {
     pub task: u64,
     pub stack: u64,
     pub wire: Option<WireKind>,
-    /// Where in the file the event stands.
-    pub offset: u64,
     pub what: What,
 }
 
@@ -111,13 +108,6 @@ pub(crate) enum Name {
     GcMarkAssist,
 }
 
-/// An ID that the tables do not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    String(u64),
-    Stack(u64),
-}
-
 impl Step {
     /// Whether it needs the text carried along.
     pub fn is_carried(&self) -> bool {
@@ -131,36 +121,7 @@ impl Step {
         )
     }
 
-    /// Puts slots of the tables in the place of IDs. What the tables do not have
-    /// becomes empty; the first such ID is returned.
-    #[inline(always)]
-    pub fn resolve(&mut self, tables: &Tables) -> Option<Missing> {
-        let mut missing = None;
-        let mut string = |id: &mut u64| {
-            *id = tables.string_slot(*id).unwrap_or_else(|| {
-                missing = Some(Missing::String(*id));
-                0
-            });
-        };
-        match &mut self.what {
-            What::Task { reason, .. } => string(reason),
-            What::Proc { .. } => {}
-            other => other.strings(string),
-        }
-        let mut stack = |id: &mut u64| {
-            *id = tables.stack_slot(*id).unwrap_or_else(|| {
-                missing = Some(Missing::Stack(*id));
-                0
-            });
-        };
-        stack(&mut self.stack);
-        if let What::Task { stack: its, .. } = &mut self.what {
-            stack(its);
-        }
-        missing
-    }
-
-    /// The event, once [`resolve`](Self::resolve) has been called.
+    /// The event.
     #[inline(always)]
     pub fn event<'a>(&self, tables: &'a Tables, carried: Option<&'a Arc<str>>) -> Event<'a> {
         let with = |kind| Event {
@@ -284,14 +245,13 @@ impl Step {
 }
 
 impl What {
-    /// Hands out the IDs of strings.
-    #[inline(never)]
-    fn strings(&mut self, mut each: impl FnMut(&mut u64)) {
+    /// Hands out the IDs of strings, which are to become slots. Those of tasks'
+    /// transitions are slots from the start.
+    pub fn strings(&mut self, mut each: impl FnMut(&mut u64)) {
         match self {
             Self::Label(id)
             | Self::UserTaskBegin { name: id, .. }
             | Self::UserRegion { name: id, .. }
-            | Self::Task { reason: id, .. }
             | Self::Range {
                 name: Name::Stw(id),
                 ..
@@ -308,6 +268,7 @@ impl What {
             | Self::Range { .. }
             | Self::SweepEnd { .. }
             | Self::UserTaskEnd { .. }
+            | Self::Task { .. }
             | Self::Proc { .. }
             | Self::Experimental { .. } => {}
         }

@@ -78,9 +78,11 @@ impl Tables {
         self.strings.get(id).map(|slot| self.text_of(slot))
     }
 
+    /// A text whose slot is one. Nothing depends on that, so that where the text is
+    /// not looked at its slot need not be either.
     #[inline(always)]
     fn text_of(&self, slot: u32) -> &str {
-        &self.texts[slot as usize]
+        self.texts.get(slot as usize).map_or("", |text| text)
     }
 
     /// The stack with this ID. 0 is the empty one.

@@ -2,6 +2,7 @@
 //! print it: for people, and as one JSON object for programs.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 
 use roaring::RoaringTreemap;
 use serde_json::json;
@@ -56,14 +57,16 @@ impl Check {
     /// None today: counting cannot fail.
     pub fn of(input: Bytes) -> Result<Self, ToolError> {
         let mut check = Check::default();
-        let mut tasks = RoaringTreemap::new();
+        let mut tasks = TaskSet::new();
         let mut last = None;
         let read = stream::read(input, |event| {
             check.count(event);
             // The same task goes on most of the time.
             if event.task != last {
                 last = event.task;
-                tasks.extend(event.task.map(|TaskId(id)| id));
+                if let Some(task) = last {
+                    tasks.insert(task);
+                }
             }
             Ok(())
         });
@@ -83,12 +86,22 @@ impl Check {
         Ok(check)
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, event: &Event<'_>) {
-        self.by_kind[event.kind.index()] += 1;
-        let placed = !event.stack.is_empty() || matches!(event.kind, Kind::Sample);
-        self.with_stack += u64::from(placed);
-        self.losses.event(event);
+        let placed = !event.stack.is_empty();
+        match event.kind {
+            // Nearly all are these, and what else there is to one is not made.
+            Kind::Task(_) | Kind::Proc(_) => {
+                self.by_kind[event.kind.index()] += 1;
+                self.with_stack += u64::from(placed);
+            }
+            _ => {
+                self.by_kind[event.kind.index()] += 1;
+                let placed = placed || matches!(event.kind, Kind::Sample);
+                self.with_stack += u64::from(placed);
+                self.losses.event(event);
+            }
+        }
     }
 
     /// What is wrong with it, a line each.
@@ -186,6 +199,81 @@ impl Check {
     }
 }
 
+/// A set of tasks, of which many are added again and again.
+///
+/// Tasks are mostly numbered as they come, so that those of a time have numbers
+/// close together. What is added is kept in pages of bits, and goes into the
+/// compressed set when another page wants a page's place.
+struct TaskSet {
+    pages: Vec<Page>,
+    others: RoaringTreemap,
+}
+
+/// The tasks of so many numbers in a row.
+#[derive(Clone)]
+struct Page {
+    number: u64,
+    bits: [u64; Self::WORDS],
+}
+
+impl Page {
+    const WORDS: usize = 8;
+    /// How many numbers there are in a page.
+    const SIZE: u64 = 64 * Self::WORDS as u64;
+
+    /// The numbers in it, as ranges with both ends.
+    fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        let starts = (self.number.wrapping_mul(Self::SIZE)..).step_by(64);
+        self.bits.iter().zip(starts).flat_map(|(&word, start)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let low = rest.trailing_zeros();
+                let len = rest.checked_shr(low)?.trailing_ones();
+                rest &= u64::MAX.checked_shl(low + len).unwrap_or(0);
+                let first = start + u64::from(low);
+                Some(first..=first + u64::from(len - 1))
+            })
+        })
+    }
+}
+
+impl TaskSet {
+    const PAGES: usize = 512;
+
+    fn new() -> Self {
+        let empty = Page {
+            number: u64::MAX,
+            bits: [0; Page::WORDS],
+        };
+        Self {
+            pages: vec![empty; Self::PAGES],
+            others: RoaringTreemap::new(),
+        }
+    }
+
+    #[inline]
+    fn insert(&mut self, TaskId(id): TaskId) {
+        let number = id / Page::SIZE;
+        let page = &mut self.pages[number as usize % Self::PAGES];
+        if page.number != number {
+            for range in page.ranges() {
+                self.others.insert_range(range);
+            }
+            page.number = number;
+            page.bits = [0; Page::WORDS];
+        }
+        page.bits[id as usize / 64 % Page::WORDS] |= 1 << (id % 64);
+    }
+
+    /// How many there are.
+    fn len(mut self) -> u64 {
+        for range in self.pages.iter().flat_map(Page::ranges) {
+            self.others.insert_range(range);
+        }
+        self.others.len()
+    }
+}
+
 fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
@@ -193,7 +281,27 @@ fn counted(count: u64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn tasks_are_counted_once() {
+        let dense = (1..2_000).chain(700..1_500);
+        let full = (64..128).chain(512..1_024).chain([u64::MAX, u64::MAX - 64]);
+        let same_place = (0..40).map(|n| n % 7 * Page::SIZE * TaskSet::PAGES as u64 + n % 5);
+        let spread = (0..10_000).map(|n| n * n * n % 999_983);
+        let ids: Vec<u64> = dense.chain(full).chain(same_place).chain(spread).collect();
+        for start in [0, 3_000, ids.len() - 1] {
+            let ids = &ids[start..];
+            let mut tasks = TaskSet::new();
+            for &id in ids {
+                tasks.insert(TaskId(id));
+            }
+            let distinct: HashSet<_> = ids.iter().collect();
+            assert_eq!(tasks.len(), distinct.len() as u64);
+        }
+    }
 
     #[test]
     fn a_large_generation_is_told() {

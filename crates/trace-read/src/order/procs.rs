@@ -9,7 +9,7 @@ use crate::cursor::Timed;
 use crate::event::{ProcId, ProcState, WorkerId};
 use crate::ids::SlotMap;
 use crate::order::ranges::Ranges;
-use crate::order::workers::{NOBODY, proc_id, refused};
+use crate::order::workers::{NOBODY, Worker, proc_id, refused};
 use crate::order::{Order, Outcome, Sequence};
 use crate::step::{NONE, What};
 
@@ -87,8 +87,8 @@ impl Order {
 
     /// The worker's proc is not as it must be.
     #[cold]
-    pub(super) fn proc_is_not(&self, w: u32, must_be: &'static str) -> Box<Contradiction> {
-        let held = self.workers.proc(w);
+    pub(super) fn proc_is_not(&self, worker: Worker, must_be: &'static str) -> Box<Contradiction> {
+        let held = worker.proc;
         refused(Contradiction::ProcState {
             proc: ProcId(held.id),
             is: self.procs[held.slot].status,
@@ -103,10 +103,10 @@ impl Order {
         if status.is_none() && code != 0 {
             return Err(refused(Contradiction::StatusCode { code }));
         }
-        let sequence = Sequence::start(self.generation);
+        let sequence = self.sequence(0);
         let mut from = state_of(status);
         let mut to = from;
-        let mut context = self.workers.context(w);
+        let mut there = self.workers.at(w);
         let slot = match self.procs.slot(id) {
             Some(slot) => {
                 let was = self.procs[slot].status;
@@ -119,7 +119,7 @@ impl Order {
                     };
                     from = ProcState::Running;
                     to = ProcState::Running;
-                    context = self.workers.context(holder);
+                    there = self.workers.at(holder);
                 } else if was != status {
                     return Err(refused(Contradiction::ProcChanged {
                         proc: ProcId(id),
@@ -139,7 +139,7 @@ impl Order {
             }
         };
         let what = What::Proc { proc: id, from, to };
-        self.emit_as(event, context, event.kind, 0, what);
+        self.emit_as(event, there, event.kind, 0, what);
         if status == RUNNING || status == SYSCALL {
             self.workers.hold(w, id, slot);
         }
@@ -148,6 +148,7 @@ impl Order {
 
     /// The worker takes an idle proc.
     pub(super) fn proc_start(&mut self, event: &Timed, w: u32) -> Outcome {
+        let worker = self.workers.at(w);
         let [id, number, ..] = event.args;
         let sequence = self.sequence(number);
         let Some(slot) = self.procs.slot(id) else {
@@ -155,33 +156,34 @@ impl Order {
         };
         let proc = &mut self.procs[slot];
         // It may have a proc that is yet to be stolen from it.
-        if proc.status != IDLE
-            || !proc.sequence.is_followed_by(sequence)
-            || self.workers.proc(w).id != NONE
+        if proc.status != IDLE || !proc.sequence.is_followed_by(sequence) || worker.proc.id != NONE
         {
             return Ok(false);
         }
-        self.workers.on_worker(w)?;
+        worker.on_worker()?;
         proc.status = RUNNING;
         proc.sequence = sequence;
         let (from, to) = (ProcState::Idle, ProcState::Running);
-        self.emit(event, w, 0, What::Proc { proc: id, from, to });
+        let what = What::Proc { proc: id, from, to };
+        self.emit_as(event, worker, event.kind, 0, what);
         self.workers.hold(w, id, slot);
         Ok(true)
     }
 
     /// The worker gives up its proc.
     pub(super) fn proc_stop(&mut self, event: &Timed, w: u32) -> Outcome {
-        self.workers.on_proc(w)?;
-        let slot = self.current_proc(w)?;
+        let worker = self.workers.at(w);
+        worker.on_proc()?;
+        let slot = worker.proc.slot;
         let proc = &mut self.procs[slot];
         if proc.status != RUNNING && proc.status != SYSCALL {
-            return Err(self.proc_is_not(w, "running or in a system call"));
+            return Err(self.proc_is_not(worker, "running or in a system call"));
         }
         proc.status = IDLE;
-        let proc = self.workers.proc(w).id;
+        let proc = worker.proc.id;
         let (from, to) = (ProcState::Running, ProcState::Idle);
-        self.emit(event, w, 0, What::Proc { proc, from, to });
+        let what = What::Proc { proc, from, to };
+        self.emit_as(event, worker, event.kind, 0, what);
         self.workers.leave_proc(w);
         Ok(true)
     }
@@ -213,7 +215,7 @@ impl Order {
                     has: proc_id(has),
                 })
             };
-            let loser = match self.workers.context(w).worker == from_worker {
+            let loser = match self.workers.at(w).id == from_worker {
                 true => w,
                 false => match self.workers.seen(from_worker) {
                     Some(loser) => loser,

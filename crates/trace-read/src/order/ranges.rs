@@ -9,7 +9,6 @@ use crate::event::{ProcId, Scope, TaskId};
 use crate::order::workers::refused;
 use crate::order::{Order, Outcome};
 use crate::step::{Name, Phase, What};
-use crate::tables::Tables;
 
 /// Which range it is, of those that a task or proc may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +93,11 @@ impl Order {
     }
 
     /// The running task stops the world.
-    pub(super) fn world_stops(&mut self, event: &Timed, w: u32, tables: &Tables) -> Outcome {
+    pub(super) fn world_stops(&mut self, event: &Timed, w: u32) -> Outcome {
         self.workers.on_task(w)?;
         let [reason, stack, ..] = event.args;
         let slot = self.any_task(w)?;
-        let text = self.share(reason, tables);
+        let text = self.share(reason);
         let ranges = &mut self.tasks[slot].more().ranges;
         if !ranges.begin(RangeKind::StopTheWorld, Some(text)) {
             let name = RangeKind::StopTheWorld.name();

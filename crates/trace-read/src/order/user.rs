@@ -9,7 +9,6 @@ use crate::ids::IdMap;
 use crate::order::workers::refused;
 use crate::order::{Order, Outcome};
 use crate::step::{NONE, What};
-use crate::tables::Tables;
 
 /// The user tasks that have begun and not ended.
 #[derive(Debug, Default)]
@@ -30,12 +29,12 @@ pub(super) struct Regions(Vec<(u64, Arc<str>)>);
 
 impl Order {
     /// A user task begins. Its parent need not be known.
-    pub(super) fn user_task_begin(&mut self, event: &Timed, w: u32, tables: &Tables) -> Outcome {
+    pub(super) fn user_task_begin(&mut self, event: &Timed, w: u32) -> Outcome {
         let [id, parent, name, stack] = event.args;
         // On the wire 0 is no parent here, not the background task.
         let parent = if parent == 0 { NONE } else { parent };
         self.workers.on_task(w)?;
-        let text = self.share(name, tables);
+        let text = self.share(name);
         let begun = UserTask { name: text, parent };
         if self.user_tasks.0.insert(id, begun).is_some() {
             let user_task = UserTaskId(id);
@@ -62,13 +61,7 @@ impl Order {
     /// The running task enters or leaves a user region.
     ///
     /// One that it leaves may have been entered before the trace.
-    pub(super) fn user_region(
-        &mut self,
-        event: &Timed,
-        w: u32,
-        tables: &Tables,
-        begins: bool,
-    ) -> Outcome {
+    pub(super) fn user_region(&mut self, event: &Timed, w: u32, begins: bool) -> Outcome {
         self.workers.on_task(w)?;
         let [user_task, name, stack, _] = event.args;
         let held = self.workers.task(w);
@@ -77,13 +70,13 @@ impl Order {
             return Err(refused(Contradiction::UnknownTask { task }));
         };
         if begins {
-            let text = self.share(name, tables);
+            let text = self.share(name);
             let regions = &mut self.tasks[slot].more().regions;
             regions.0.push((user_task, text));
         } else if let Some(more) = &mut self.tasks[slot].more
             && let Some((its, text)) = more.regions.0.pop()
         {
-            let ends = tables.string(name).unwrap_or_default();
+            let ends = self.tables.string(name).unwrap_or_default();
             if its != user_task || *text != *ends {
                 return Err(refused(Contradiction::Region {
                     task,

@@ -21,21 +21,75 @@ impl Held {
     const NOTHING: Self = Self { id: NONE, slot: 0 };
 }
 
+/// A worker, and where an event happens that it writes.
 #[derive(Clone, Copy, Debug)]
-struct Worker {
-    id: u64,
-    proc: Held,
-    task: Held,
+pub(super) struct Worker {
+    pub id: u64,
+    pub proc: Held,
+    pub task: Held,
     /// Whether any event of it, or about what it runs, has been looked at.
     seen: bool,
 }
 
-/// Who an event happened to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Context {
-    pub worker: u64,
-    pub proc: u64,
-    pub task: u64,
+impl Worker {
+    /// The same without a task.
+    pub fn idle(self) -> Self {
+        let task = Held::NOTHING;
+        Self { task, ..self }
+    }
+
+    /// What an event needs that a worker writes: the worker.
+    #[inline(always)]
+    pub fn on_worker(&self) -> Result<(), Box<Contradiction>> {
+        match self.id {
+            NO_THREAD => Err(refused(Contradiction::NoWorker)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an event needs that happens on a proc.
+    #[inline(always)]
+    pub fn on_proc(&self) -> Result<(), Box<Contradiction>> {
+        match self.proc.id {
+            NONE => Err(lack(self.id, self.proc.id)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an event needs that a task running on a proc makes.
+    #[inline(always)]
+    pub fn on_task(&self) -> Result<(), Box<Contradiction>> {
+        match self.proc.id == NONE || self.task.id == NONE {
+            true => Err(lack(self.id, self.proc.id)),
+            false => Ok(()),
+        }
+    }
+
+    /// What an event needs before which the worker has no task.
+    #[inline(always)]
+    pub fn without_task(&self) -> Result<(), Box<Contradiction>> {
+        match self.task.id {
+            NONE => Ok(()),
+            id => Err(has_task(id)),
+        }
+    }
+}
+
+/// The first thing that a worker lacks which does not run a task.
+#[cold]
+#[inline(never)]
+fn lack(worker: u64, proc: u64) -> Box<Contradiction> {
+    refused(match (worker, proc) {
+        (NO_THREAD, _) => Contradiction::NoWorker,
+        (_, NONE) => Contradiction::NoProc,
+        _ => Contradiction::NoTask,
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn has_task(id: u64) -> Box<Contradiction> {
+    refused(Contradiction::HasTask { task: TaskId(id) })
 }
 
 /// All workers, by slot. None ever goes away.
@@ -87,20 +141,18 @@ impl Workers {
         self.all[slot as usize].seen.then_some(slot)
     }
 
-    /// Notes that there is an event of this worker.
+    /// Notes that there is an event of this worker, and returns it as it is now.
     #[inline(always)]
-    pub fn appears(&mut self, w: u32) {
-        self.all[w as usize].seen = true;
+    pub fn appears(&mut self, w: u32) -> Worker {
+        let worker = &mut self.all[w as usize];
+        worker.seen = true;
+        *worker
     }
 
+    /// The worker as it is now.
     #[inline(always)]
-    pub fn context(&self, w: u32) -> Context {
-        let worker = &self.all[w as usize];
-        Context {
-            worker: worker.id,
-            proc: worker.proc.id,
-            task: worker.task.id,
-        }
+    pub fn at(&self, w: u32) -> Worker {
+        self.all[w as usize]
     }
 
     #[inline(always)]
@@ -147,42 +199,19 @@ impl Workers {
         (at as u32 != NOBODY).then_some(at as u32)
     }
 
-    /// What an event needs that a worker writes: the worker.
-    #[inline(always)]
+    /// As [`Worker::on_worker`].
     pub fn on_worker(&self, w: u32) -> Result<(), Box<Contradiction>> {
-        match w {
-            NOBODY => Err(refused(Contradiction::NoWorker)),
-            _ => Ok(()),
-        }
+        self.at(w).on_worker()
     }
 
-    /// What an event needs that happens on a proc.
-    #[inline(always)]
+    /// As [`Worker::on_proc`].
     pub fn on_proc(&self, w: u32) -> Result<(), Box<Contradiction>> {
-        self.on_worker(w)?;
-        match self.proc(w).id {
-            NONE => Err(refused(Contradiction::NoProc)),
-            _ => Ok(()),
-        }
+        self.at(w).on_proc()
     }
 
-    /// What an event needs that a task running on a proc makes.
-    #[inline(always)]
+    /// As [`Worker::on_task`].
     pub fn on_task(&self, w: u32) -> Result<(), Box<Contradiction>> {
-        self.on_proc(w)?;
-        match self.task(w).id {
-            NONE => Err(refused(Contradiction::NoTask)),
-            _ => Ok(()),
-        }
-    }
-
-    /// What an event needs before which the worker has no task.
-    #[inline(always)]
-    pub fn without_task(&self, w: u32) -> Result<(), Box<Contradiction>> {
-        match self.task(w).id {
-            NONE => Ok(()),
-            id => Err(refused(Contradiction::HasTask { task: TaskId(id) })),
-        }
+        self.at(w).on_task()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::raw::number;
 /// first byte and five numbers of up to eight bytes. With that, the compiler
 /// knows where most numbers end and leaves the checks out. The last few events of
 /// a batch go the other way.
-const WINDOW: usize = 1 + MAX_TIMED_ARGS * 8;
+pub(crate) const WINDOW: usize = 1 + MAX_TIMED_ARGS * 8;
 
 /// Iterator over the events of a batch.
 ///

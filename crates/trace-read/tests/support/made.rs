@@ -3,9 +3,9 @@
 //!
 //! A choice is a byte, and where there are no more bytes, 0. So whatever a fuzzer
 //! makes up is a trace, a small change of it is a small change of the trace, and
-//! nothing but the bytes has to be kept to have it again. The trace is in order;
-//! the workers' clocks are not, and batches come in any order. Last, a few bytes
-//! of the trace may be changed.
+//! nothing but the bytes has to be kept to have it again. Workers' clocks need not
+//! agree, and batches come in any order. Last, a few bytes of the trace may be
+//! changed.
 //!
 //! [`Maker`] keeps to what a tracer does and what the order relies on: IDs are not
 //! used twice, and whoever is in a range of time ends it before anything else.
@@ -50,7 +50,8 @@ pub fn trace(choices: &[u8]) -> Made {
             1 => made.bytes[at] = byte,
             2 => drop(made.bytes.remove(at)),
             3 => made.bytes.insert(at, byte),
-            _ => made.bytes.truncate(at.max(1)),
+            // Something is left, even if all other changes take a byte away.
+            _ => made.bytes.truncate(at.max(8)),
         }
     }
     made
@@ -135,6 +136,9 @@ struct Maker<'c> {
     stride: u64,
     user_tasks: Vec<u64>,
     user_tasks_so_far: u64,
+    /// Whether there is a collector. It may be if clocks agree: nothing else says
+    /// which of its events is the first in a trace.
+    collects: bool,
     marks: bool,
     cycles: u64,
     events: u64,
@@ -166,6 +170,7 @@ impl<'c> Maker<'c> {
             sweeps: false,
             lost_by: 0,
         });
+        let collects = workers.iter().all(|worker| worker.skew == 0);
         let mut maker = Self {
             writer: RawWriter::new(Vec::new(), version).expect("memory takes it"),
             version,
@@ -178,7 +183,8 @@ impl<'c> Maker<'c> {
             stride,
             user_tasks: Vec::new(),
             user_tasks_so_far: 0,
-            marks: choices.one_in(4),
+            collects,
+            marks: collects && choices.one_in(4),
             cycles: 1,
             events: 0,
             perhaps: 0,
@@ -273,7 +279,10 @@ impl<'c> Maker<'c> {
     /// Writes the clock's batch and what workers are doing.
     fn begin_generation(&mut self) {
         self.events += 1;
-        let frequency = [1_000_000_000, 15_625_000, 3_000_000_000][self.choices.below(3)];
+        // With the last, clocks come apart, since fractions are dropped.
+        let frequencies = [1_000_000_000, 15_625_000, 3_000_000_000];
+        let exact = usize::from(self.collects);
+        let frequency = frequencies[self.choices.below(frequencies.len() - exact)];
         let mut clock = Payload::new();
         if self.version.has_sync_batch() {
             clock.event(EventKind::Sync, &[]);
@@ -396,7 +405,7 @@ impl<'c> Maker<'c> {
                 self.put(w, end.expect("a range"), &[]);
             }
             (Some(p), _) if self.procs[p].sweeps => {
-                if choice % 2 == 0 {
+                if choice.is_multiple_of(2) {
                     self.put(w, EventKind::GCSweepEnd, &[8192, 512]);
                     self.procs[p].sweeps = false;
                 } else {
@@ -516,7 +525,7 @@ impl<'c> Maker<'c> {
                 self.put(w, kind, args);
                 self.tasks[t].in_range = Some(end);
             }
-            19 => {
+            19 if self.collects => {
                 match self.marks {
                     true => self.put(w, EventKind::GCEnd, &[self.cycles]),
                     false => self.put(w, EventKind::GCBegin, &[self.cycles, stack]),

@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod found;
+pub mod kept;
 pub mod lines;
+
+pub use kept::Random;
 
 use trace_format::limits::NO_THREAD;
 use trace_format::version::HEADER_LEN;
@@ -209,19 +212,6 @@ pub fn one_batch(version: Version, payload: Payload) -> (Vec<u8>, u64) {
     let start = trace.bytes.len() - payload.0.len();
     trace.end(version);
     (trace.bytes, start as u64)
-}
-
-/// A small generator of numbers that look random (Vigna's xorshift64*).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let mixed = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        (mixed >> 33) as usize % bound
-    }
 }
 
 /// The file with up to eight of its bytes changed, the header mostly spared.

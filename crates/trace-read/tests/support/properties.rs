@@ -105,7 +105,7 @@ pub fn reader(bytes: &[u8]) {
     let len = bytes.len() as u64;
     let plain = read(Reader::new(bytes), len);
     // To start a thread takes longer than to read most inputs.
-    if len % 8 == 0 {
+    if len.is_multiple_of(8) {
         let ahead = Reader::ahead(Cursor::new(bytes.to_vec()));
         assert_eq!(read(ahead, len), plain);
     }

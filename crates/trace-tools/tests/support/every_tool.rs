@@ -73,7 +73,7 @@ fn run(tool: u8, trace: Vec<u8>) -> Result<(), ToolError> {
         }
         9 => {
             let sides = (Side::of(bytes())?, Side::of(bytes())?);
-            let diff = Diff::of(sides.0, sides.1, 0.0, tool / 16 % 2 == 0);
+            let diff = Diff::of(sides.0, sides.1, 0.0, (tool / 16).is_multiple_of(2));
             diff.print(10, &mut out)?;
             diff.print_json(10, &mut out)?;
         }
