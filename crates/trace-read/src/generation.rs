@@ -8,7 +8,7 @@ use trace_format::Version;
 use crate::clock::Clock;
 use crate::error::ReadError;
 use crate::ids::SlotMap;
-use crate::raw::{BatchHead, Quick, timed};
+use crate::raw::{BatchHead, Quick, TIMED};
 use crate::tables::Tables;
 
 mod build;
@@ -93,7 +93,7 @@ impl Generation {
             tables: Tables::default(),
             clock: Clock::default(),
             start: 0,
-            rows: timed(version),
+            rows: &TIMED,
             end: 0,
             broken: None,
             lane_of: SlotMap::default(),

@@ -116,6 +116,14 @@ impl<R: Read> Builder<R> {
                     }
                     self.add(generation, sync, head, start);
                 }
+                // Tables without events and without a mark are taken for the
+                // file's end, as Go's reader takes them.
+                Err(ReadError::MissingEnd { .. })
+                    if generation.batches.is_empty() && generation.broken.is_none() =>
+                {
+                    generation.number = 0;
+                    return true;
+                }
                 Err(error) => {
                     generation.bytes.truncate(start);
                     self.note_error(generation, error);

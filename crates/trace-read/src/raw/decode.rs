@@ -1,9 +1,8 @@
 //! From a batch's bytes to its events.
 //!
 //! Most of a trace is timed events of threads. They have a quick way of their
-//! own: one look into a table says what an event's first byte means in a file
-//! of this version and how many numbers follow, and [`number::quick`] reads
-//! those. All else, and whatever is wrong, goes through [`Cursor`], which asks
+//! own: one look into a table says what an event's first byte means and how many
+//! numbers follow, and [`number::quick`] reads those. All else, and whatever is wrong, goes through [`Cursor`], which asks
 //! one question after the other and can say what the matter is.
 
 use std::fmt;
@@ -44,8 +43,8 @@ impl<'a> RawEvents<'a> {
         Self {
             head,
             quick: match head.section {
-                Section::Events => timed(head.version),
-                _ => &NOTHING,
+                Section::Events => &TIMED,
+                _ => const { &NOTHING },
             },
             rest: match head.section {
                 Section::Experiment => &[],
@@ -169,32 +168,19 @@ pub(crate) struct Row {
 pub(crate) type Quick = [Row; 256];
 
 /// No event has the quick way.
-static NOTHING: Quick = [Row {
+const NOTHING: Quick = [Row {
     kind: EventKind::EventBatch,
     numbers: 0,
 }; 256];
 
-/// The events that a thread's batch may hold in a file of this version.
-pub(crate) fn timed(version: Version) -> &'static Quick {
-    static GO122: Quick = rows(Version::Go122);
-    static GO123: Quick = rows(Version::Go123);
-    static GO125: Quick = rows(Version::Go125);
-    static GO126: Quick = rows(Version::Go126);
-    match version {
-        Version::Go122 => &GO122,
-        Version::Go123 => &GO123,
-        Version::Go125 => &GO125,
-        Version::Go126 => &GO126,
-    }
-}
-
-const fn rows(version: Version) -> Quick {
+/// The events that a thread's batch may hold, whatever the file's version: one
+/// that is newer than that is taken all the same, as Go's reader takes it.
+pub(crate) static TIMED: Quick = {
     let mut rows = NOTHING;
     let mut at = 0;
     while at < EventKind::ALL.len() {
         let kind = EventKind::ALL[at];
-        let known = kind.since() as u8 <= version as u8;
-        if known && kind.is_timed() && Section::Events.allows(kind, false, version) {
+        if kind.is_timed() && Section::Events.allows(kind, false, Version::Go122) {
             let numbers = 1 + kind.args().len();
             assert!(numbers <= MAX_TIMED_ARGS);
             rows[kind as usize] = Row {
@@ -205,7 +191,7 @@ const fn rows(version: Version) -> Quick {
         at += 1;
     }
     rows
-}
+};
 
 /// A position in an event while it is decoded.
 struct Cursor<'h, 'a> {
@@ -221,22 +207,14 @@ impl<'a> Cursor<'_, 'a> {
     /// Decodes the event, which starts with `code`; `time` is that of the event
     /// before.
     fn event(&mut self, code: u8, time: u64) -> Result<RawEvent<'a>, ReadError> {
-        let version = self.head.version;
         let Some(kind) = EventKind::from_code(code) else {
             return Err(ReadError::UnknownEvent {
                 at: self.start(),
                 code,
             });
         };
-        if kind.since() > version {
-            return Err(ReadError::NotInVersion {
-                at: self.start(),
-                kind,
-                version,
-            });
-        }
         let first = self.offset == self.head.payload_offset();
-        if !self.head.section.allows(kind, first, version) {
+        if !self.head.section.allows(kind, first, self.head.version) {
             return Err(ReadError::Misplaced {
                 at: self.start(),
                 kind,

@@ -142,18 +142,16 @@ impl<R: Read> RawReader<R> {
         };
         let experimental = match EventKind::from_code(code) {
             Some(EventKind::EventBatch) => false,
-            Some(kind @ (EventKind::ExperimentalBatch | EventKind::EndOfGeneration)) => {
-                if kind.since() > self.version {
-                    return Err(ReadError::NotInVersion {
+            Some(EventKind::ExperimentalBatch) => true,
+            Some(kind @ EventKind::EndOfGeneration) => {
+                return match self.version.has_end_of_generation() {
+                    true => self.end_of_generation().map(Some),
+                    false => Err(ReadError::NotInVersion {
                         at: self.here(),
                         kind,
                         version: self.version,
-                    });
-                }
-                if kind == EventKind::EndOfGeneration {
-                    return self.end_of_generation().map(Some);
-                }
-                true
+                    }),
+                };
             }
             _ => {
                 let at = self.here();
