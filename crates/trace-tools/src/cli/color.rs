@@ -36,7 +36,11 @@ mod tests {
             (true, None, os("dumb"), false),
             (false, None, os("xterm"), false),
         ] {
-            assert_eq!(wanted(terminal, no_color, term), colors, "{no_color:?} {term:?}");
+            assert_eq!(
+                wanted(terminal, no_color, term),
+                colors,
+                "{no_color:?} {term:?}"
+            );
         }
     }
 }
