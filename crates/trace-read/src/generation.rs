@@ -1,5 +1,52 @@
-//! A generation in memory: each worker's batches, still encoded, and what they
+//! The generation layer: each worker's batches, still encoded, and what they
 //! refer to.
+//!
+//! ```text
+//! Read ──► Generations ──► Generation ──► workers ──► raw::Batch ──► raw::RawEvent
+//!             (raw)            └────────► tables, samples, clock
+//! ```
+//!
+//! A generation is the least that can be made sense of by itself: its strings and
+//! stacks may come last, so all of it is read before any of it is handed out. What
+//! its events mean, and in which order they come, is not looked at here; that is
+//! done by [`order`](crate::order).
+//!
+//! ```
+//! use trace_read::generation::Generations;
+//! use trace_read::{ReadError, text};
+//!
+//! # fn main() -> Result<(), ReadError> {
+//! let file = text::to_bytes(r#"
+//! Trace Go1.22
+//! EventBatch gen=1 m=7 time=1000
+//! GoBlock dt=5 reason_string=1 stack=0
+//! EventBatch gen=1 m=18446744073709551615 time=1000
+//! Strings
+//! String id=1
+//!     data="chan receive"
+//! EventBatch gen=1 m=18446744073709551615 time=1000
+//! Frequency freq=1000000
+//! "#)?;
+//! for generation in Generations::new(&file[..])? {
+//!     for worker in generation.workers() {
+//!         for batch in generation.batches(worker) {
+//!             let mut time = generation.nanos(batch.head().header.time);
+//!             for event in batch.events() {
+//!                 let event = event?;
+//!                 let dt = generation.nanos(event.dt().unwrap_or(0));
+//!                 time = time.wrapping_add(dt);
+//!                 let reason = generation.tables().string(event.args()[0]);
+//!                 assert_eq!((time, reason), (1_005_000, Some("chan receive")));
+//!             }
+//!         }
+//!     }
+//!     if let Some(error) = generation.into_broken() {
+//!         return Err(error);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::num::NonZeroU32;
 
@@ -7,37 +54,39 @@ use trace_format::Version;
 
 use crate::clock::Clock;
 use crate::error::ReadError;
+use crate::event::{ClockSnapshot, ProcId, TaskId, WorkerId};
 use crate::ids::SlotMap;
-use crate::raw::{BatchHead, Quick, TIMED};
+use crate::raw::{Batch, BatchHead, Quick, TIMED};
+use crate::step::{NONE, known};
 use crate::tables::Tables;
 
 mod build;
 
-pub(crate) use build::Builder;
+pub use build::Generations;
 
-/// A generation. Made by [`Builder`]; its memory is used again.
+/// A generation in memory. Made by [`Generations`].
 #[derive(Debug)]
-pub(crate) struct Generation {
-    pub number: u64,
-    pub version: Version,
+pub struct Generation {
+    pub(crate) number: u64,
+    pub(crate) version: Version,
     /// The batches of events, one after another, headers included.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// One for each of them.
-    pub batches: Vec<EventBatch>,
+    pub(crate) batches: Vec<EventBatch>,
     /// The workers in the order of their first batches.
-    pub lanes: Vec<Lane>,
+    pub(crate) lanes: Vec<Lane>,
     /// CPU samples by time.
-    pub samples: Vec<Sample>,
-    pub tables: Tables,
-    pub clock: Clock,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) tables: Tables,
+    pub(crate) clock: Clock,
     /// The earliest time of a batch.
-    pub start: i64,
+    pub(crate) start: i64,
     /// Which events may be in a batch.
-    pub rows: &'static Quick,
+    pub(crate) rows: &'static Quick,
     /// Where in the file reading has got to.
-    pub end: u64,
+    pub(crate) end: u64,
     /// Why there is not more of it, or not all is right with it.
-    pub broken: Option<ReadError>,
+    pub(crate) broken: Option<ReadError>,
     /// From a worker's ID to its lane.
     lane_of: SlotMap,
 }
@@ -68,21 +117,102 @@ pub(crate) struct Lane {
     last: u32,
 }
 
-/// A CPU sample.
+/// A CPU sample: a task was running there, by the sampler's clock.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// First in clock units, then in nanoseconds.
-    pub time: i64,
-    pub worker: u64,
-    pub proc: u64,
-    pub task: u64,
-    pub stack: u64,
+    pub(crate) time: i64,
+    pub(crate) worker: u64,
+    pub(crate) proc: u64,
+    pub(crate) task: u64,
+    pub(crate) stack: u64,
     /// Where in the file it stands.
-    pub offset: u64,
+    pub(crate) offset: u64,
 }
 
 impl Generation {
-    pub fn new(version: Version) -> Self {
+    /// Its number, from 1. 0 if the file ends before its first batch.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The file's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its strings, stacks and data of experiments.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// So many units of its clock in nanoseconds, a fraction dropped.
+    ///
+    /// An event's time is that of its batch and all differences up to its own, each
+    /// converted by itself and added as wrapping numbers: so Go's reader has it, and
+    /// so has ours. What does not fit into 63 bits is 2⁶³.
+    pub fn nanos(&self, units: u64) -> u64 {
+        self.clock.time(units) as u64
+    }
+
+    /// The time of its earliest batch, nanoseconds of the trace's clock.
+    pub fn start(&self) -> u64 {
+        self.start as u64
+    }
+
+    /// All clocks at one moment of the generation. Since 1.25.
+    pub fn snapshot(&self) -> Option<ClockSnapshot> {
+        self.tables.clock
+    }
+
+    /// Its CPU samples by time.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The workers that have events, in the order of their first batches. Among
+    /// them is `None` if there are batches of no worker.
+    pub fn workers(&self) -> impl ExactSizeIterator<Item = Option<WorkerId>> {
+        self.lanes.iter().map(|lane| known(lane.id).map(WorkerId))
+    }
+
+    /// A worker's batches of events in the order of the file, without empty ones.
+    /// Those of no worker for `None`.
+    pub fn batches(&self, worker: Option<WorkerId>) -> impl Iterator<Item = Batch<'_>> {
+        let id = worker.map_or(NONE, |worker| worker.0);
+        let lane = self.lane_of.get(&id);
+        let first = lane.map(|&lane| self.lanes[lane as usize].first);
+        let mut next = first.map(|first| &self.batches[first as usize]);
+        std::iter::from_fn(move || {
+            let entry = next?;
+            next = entry.next.map(|next| &self.batches[next.get() as usize]);
+            let end = entry.start + entry.head.len();
+            Some(entry.head.with_bytes(&self.bytes[entry.start..end]))
+        })
+    }
+
+    /// The first thing that was wrong when it was read. What is there of it can be
+    /// used as far as it goes; names and stacks may be missing.
+    pub fn broken(&self) -> Option<&ReadError> {
+        self.broken.as_ref()
+    }
+
+    /// As [`broken`](Self::broken), to be passed on.
+    pub fn into_broken(self) -> Option<ReadError> {
+        self.broken
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn held(&self) -> usize {
+        self.bytes.len()
+            + size_of_val(&self.batches[..])
+            + size_of_val(&self.lanes[..])
+            + size_of_val(&self.samples[..])
+            + self.tables.held()
+    }
+
+    /// An empty one.
+    pub(crate) fn new(version: Version) -> Self {
         Self {
             number: 0,
             version,
@@ -101,17 +231,8 @@ impl Generation {
     }
 
     /// Whether nothing can be read from it.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.batches.is_empty() && self.samples.is_empty()
-    }
-
-    /// Bytes that it takes.
-    pub fn held(&self) -> usize {
-        self.bytes.len()
-            + size_of_val(&self.batches[..])
-            + size_of_val(&self.lanes[..])
-            + size_of_val(&self.samples[..])
-            + self.tables.held()
     }
 
     /// Makes it the one with this number, with nothing in it.
@@ -144,5 +265,37 @@ impl Generation {
         let lane = &mut self.lanes[lane as usize];
         self.batches[lane.last as usize].next = NonZeroU32::new(at);
         lane.last = at;
+    }
+}
+
+impl Sample {
+    /// When, in nanoseconds of the trace's clock.
+    pub fn time(&self) -> u64 {
+        self.time as u64
+    }
+
+    /// The worker that was interrupted.
+    pub fn worker(&self) -> Option<WorkerId> {
+        known(self.worker).map(WorkerId)
+    }
+
+    /// The proc which it held.
+    pub fn proc(&self) -> Option<ProcId> {
+        known(self.proc).map(ProcId)
+    }
+
+    /// The task which it ran.
+    pub fn task(&self) -> Option<TaskId> {
+        known(self.task).map(TaskId)
+    }
+
+    /// Where it was: the ID of a stack, for [`Tables::stack`]. 0 for none.
+    pub fn stack_id(&self) -> u64 {
+        self.stack
+    }
+
+    /// Where in the file the sample stands.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 }

@@ -4,21 +4,25 @@
 //!
 //! ```text
 //! bytes ◄──► raw ──► batches and raw events, nothing interpreted, nothing lost
-//!  text ◄──►  │                                       raw, text
+//!  text ◄──►  │                                 raw::RawReader, text::to_bytes
 //!             ▼
-//!         generation   each worker's batches, strings, stacks, clock     tables
+//!         generation   each worker's batches, strings, stacks, samples, clock
+//!             │        generation::Generations, generation::Generation, Tables
 //!             ▼
 //!           order      workers merged by sequence numbers and a state machine
+//!             │                                                 order::Ordered
 //!             ▼
-//!           event      typed events with names and stacks        event, Reader
+//!           event      typed events with names and stacks        Reader, Event
 //! ```
 //!
 //! [`raw`] knows how bytes are framed and which event may stand where, and no
-//! more; [`text`] is the same in a form for people. [`Reader`] says what
-//! happened, in an order in which it can have happened: one [`Event`] after the
-//! other, whatever the size of the file, with one generation in memory at a time.
-//! [`Reader::events`] is an iterator of events that may be kept, and
-//! [`Reader::ahead`] has a thread read ahead.
+//! more; [`text`] is the same in a form for people. [`generation`] has what events
+//! refer to by number, and [`order`] puts the events of generations in order.
+//! [`Reader`] is all of them together, over a file. It says what happened, in an
+//! order in which it can have happened: one [`Event`] after the other, whatever the
+//! size of the file, with one generation in memory at a time. [`Reader::events`] is
+//! an iterator of events that may be kept, and [`Reader::ahead`] has a thread read
+//! ahead.
 //!
 //! ```
 //! use std::{collections::HashMap, io::Read};
@@ -74,10 +78,10 @@ mod cursor;
 mod error;
 pub mod event;
 mod frontier;
-mod generation;
+pub mod generation;
 mod ids;
 mod merge;
-mod order;
+pub mod order;
 pub mod raw;
 mod reader;
 mod step;

@@ -1,4 +1,4 @@
-//! The order of events, and what must be true for one to happen.
+//! The order layer: which event is next, and what must be true for it to happen.
 //!
 //! Workers' clocks may disagree, so times only propose who goes first. What
 //! decides is the state of tasks, procs and workers, and the sequence numbers
@@ -8,7 +8,41 @@
 //!
 //! The rules are those of Go's reader (`internal/trace/order.go`), one function
 //! an event, in a file for each kind of thing.
+//!
+//! [`Ordered`] is all that, and takes generations from anywhere:
+//!
+//! ```
+//! use trace_read::generation::Generations;
+//! use trace_read::order::Ordered;
+//! use trace_read::{ReadError, text};
+//!
+//! # fn main() -> Result<(), ReadError> {
+//! let file = text::to_bytes(r#"
+//! Trace Go1.22
+//! EventBatch gen=1 m=1 time=20
+//! ProcStatus dt=0 p=0 pstatus=1
+//! GoStatus dt=1 g=4 m=1 gstatus=2
+//! GoCreate dt=1 new_g=5 new_stack=0 stack=0
+//! EventBatch gen=1 m=2 time=10
+//! ProcStatus dt=0 p=1 pstatus=1
+//! GoStart dt=5 g=5 g_seq=1    # by its clock before task 5 is there
+//! EventBatch gen=1 m=18446744073709551615 time=10
+//! Frequency freq=1000000000
+//! "#)?;
+//! let mut ordered = Ordered::new();
+//! let mut workers = Vec::new();
+//! for generation in Generations::new(&file[..])? {
+//!     ordered.open(generation);
+//!     while let Some(event) = ordered.next_event()? {
+//!         workers.extend(event.worker.map(|worker| worker.0));
+//!     }
+//! }
+//! assert_eq!(workers, [2, 1, 1, 1, 2]);
+//! # Ok(())
+//! # }
+//! ```
 
+mod ordered;
 mod procs;
 mod ranges;
 mod roster;
@@ -34,6 +68,8 @@ use crate::order::user::UserTasks;
 use crate::order::workers::{Worker, Workers};
 use crate::step::{NONE, Phase, Step, What};
 use crate::tables::Tables;
+
+pub use ordered::Ordered;
 
 /// Whether an event goes ahead (true) or waits, or why it cannot have happened.
 pub(crate) type Outcome = Result<bool, Box<Contradiction>>;

@@ -1,9 +1,9 @@
 //! The reader: events of all workers, in order, one generation after the other.
 //!
 //! ```text
-//! Builder ──► Generation ──► a Cursor a worker ──► Frontier ──► Order ──► Step ──► Event
-//!  (here or on a thread            next event        earliest    may it     + tables
-//!   of its own, one ahead)         of each           of these    happen?
+//! Generations ──► Generation ──► a Cursor a worker ──► Frontier ──► Order ──► Step ──► Event
+//!  (here or on a thread                next event        earliest    may it     + tables
+//!   of its own, one ahead)             of each           of these    happen?
 //! ```
 //!
 //! What Go's reader (`internal/trace/reader.go`) accepts is accepted, with the
@@ -19,7 +19,7 @@ use trace_format::Version;
 
 use crate::error::ReadError;
 use crate::event::Event;
-use crate::generation::{Builder, Generation};
+use crate::generation::{Generation, Generations};
 use crate::merge::Merge;
 use crate::step::{NONE, Step, What};
 
@@ -65,14 +65,14 @@ enum State {
 /// Where generations come from.
 #[derive(Debug)]
 enum Source<R> {
-    Here(Box<Builder<R>>),
+    Here(Box<Generations<R>>),
     Ahead(Ahead),
 }
 
 impl<R: Read> Source<R> {
     fn next(&mut self, spent: Option<Box<Generation>>) -> Option<Box<Generation>> {
         match self {
-            Self::Here(builder) => builder.next(spent),
+            Self::Here(generations) => generations.read(spent),
             Self::Ahead(ahead) => ahead.next(spent),
         }
     }
@@ -86,10 +86,10 @@ impl<R: Read> Reader<R> {
     /// [`ReadError::Header`] for a file that is no trace of a known version,
     /// [`ReadError::CutOff`] for one that ends within the header.
     pub fn new(input: R) -> Result<Self, ReadError> {
-        let builder = Builder::new(input)?;
-        let (version, offset) = (builder.version(), builder.offset());
+        let generations = Generations::new(input)?;
+        let (version, offset) = (generations.version(), generations.offset());
         Ok(Self::with_source(
-            Source::Here(Box::new(builder)),
+            Source::Here(Box::new(generations)),
             version,
             offset,
         ))

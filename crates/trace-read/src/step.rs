@@ -275,7 +275,8 @@ impl What {
     }
 }
 
+/// The ID, unless it is [`NONE`].
 #[inline(always)]
-fn known(id: u64) -> Option<u64> {
+pub(crate) fn known(id: u64) -> Option<u64> {
     (id != NONE).then_some(id)
 }

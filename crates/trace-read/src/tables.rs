@@ -92,6 +92,17 @@ impl Tables {
         Some(Stack { tables: self, slot })
     }
 
+    /// All strings in the order of the file, the empty one not among them.
+    pub fn strings(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.texts[1..].iter().map(|text| &**text)
+    }
+
+    /// All stacks in the order of the file, the empty one not among them.
+    pub fn stacks(&self) -> impl ExactSizeIterator<Item = Stack<'_>> {
+        let slots = 1..self.entries.len() as u32;
+        slots.map(|slot| Stack { tables: self, slot })
+    }
+
     /// The slot of the string with this ID.
     #[inline(always)]
     pub(crate) fn string_slot(&self, id: u64) -> Option<u64> {

@@ -154,13 +154,15 @@ fn compare(file: &Path, ours: &Path, theirs: &Path, runs: u32) -> Result<(), Xta
         println!("    ratio   {ratio:>26.1} times Go's rate, pair by pair");
     }
     println!("  {events} events");
-    if events <= COUNTED_EVENTS
-        && let (Some(our), Some(their)) = (instructions(&check)?, instructions(&read)?)
-    {
+    if events <= COUNTED_EVENTS {
+        let each = |count: Option<u64>| match count {
+            Some(count) => format!("{:.1}", count as f64 / events as f64),
+            None => "not countable".to_owned(),
+        };
         println!(
-            "  instructions an event: rtrace {:.1}, Go {:.1}",
-            our as f64 / events as f64,
-            their as f64 / events as f64
+            "  instructions an event: rtrace {}, Go {}",
+            each(instructions(&check)),
+            each(instructions(&read))
         );
     }
     Ok(())

@@ -9,6 +9,7 @@
 //! is there of the generation can be used as far as it goes.
 
 use std::io::Read;
+use std::iter::FusedIterator;
 
 use trace_format::{EventKind, Version};
 
@@ -18,9 +19,13 @@ use crate::event::ClockSnapshot;
 use crate::generation::{Generation, Sample};
 use crate::raw::{BatchHead, Head, RawEvent, RawReader, Section};
 
-/// Reads generations.
+/// Reads one generation after the other from a file.
+///
+/// As an iterator it gives each with memory of its own; nothing of a generation
+/// is read before it is asked for. The last one is [`broken`](Generation::broken)
+/// if the file is.
 #[derive(Debug)]
-pub(crate) struct Builder<R> {
+pub struct Generations<R> {
     raw: RawReader<R>,
     /// The first batch of the next generation, with its bytes.
     spill: Option<(BatchHead, Vec<u8>)>,
@@ -39,8 +44,13 @@ struct Sync {
     snapshot: Option<ClockSnapshot>,
 }
 
-impl<R: Read> Builder<R> {
-    /// Reads the file's header.
+impl<R: Read> Generations<R> {
+    /// Reads the file's header. Reading is buffered; `input` need not be.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Header`] for a file that is no trace of a known version,
+    /// [`ReadError::CutOff`] for one that ends within the header.
     pub fn new(input: R) -> Result<Self, ReadError> {
         Ok(Self {
             raw: RawReader::new(input)?,
@@ -51,11 +61,13 @@ impl<R: Read> Builder<R> {
         })
     }
 
+    /// The file's version.
     pub fn version(&self) -> Version {
         self.raw.version()
     }
 
-    /// Where in the file reading has got to.
+    /// Where in the file reading has got to. Before 1.26 that is behind the first
+    /// batch of the next generation.
     pub fn offset(&self) -> u64 {
         self.raw.offset()
     }
@@ -63,7 +75,7 @@ impl<R: Read> Builder<R> {
     /// Reads the next generation, into the memory of one no longer needed.
     ///
     /// `None` at the end of the file. After a broken generation nothing comes.
-    pub fn next(&mut self, spent: Option<Box<Generation>>) -> Option<Box<Generation>> {
+    pub(crate) fn read(&mut self, spent: Option<Box<Generation>>) -> Option<Box<Generation>> {
         if self.done {
             return None;
         }
@@ -229,6 +241,16 @@ impl<R: Read> Builder<R> {
         generation.samples.sort_by_key(|sample| sample.time);
     }
 }
+
+impl<R: Read> Iterator for Generations<R> {
+    type Item = Generation;
+
+    fn next(&mut self) -> Option<Generation> {
+        self.read(None).map(|generation| *generation)
+    }
+}
+
+impl<R: Read> FusedIterator for Generations<R> {}
 
 /// Adds an entry of a table.
 fn add_entry(

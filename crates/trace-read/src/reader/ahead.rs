@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::panic;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder as ThreadBuilder, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Place, ReadError};
-use crate::generation::{Builder, Generation};
+use crate::generation::{Generation, Generations};
 use crate::reader::{Reader, Source};
 
 impl<R: Read + Send + 'static> Reader<R> {
@@ -21,9 +21,9 @@ impl<R: Read + Send + 'static> Reader<R> {
     ///
     /// As [`new`](Self::new), and [`ReadError::Io`] if there can be no thread.
     pub fn ahead(input: R) -> Result<Self, ReadError> {
-        let builder = Builder::new(input)?;
-        let (version, offset) = (builder.version(), builder.offset());
-        let source = Source::Ahead(Ahead::start(builder).map_err(|error| {
+        let generations = Generations::new(input)?;
+        let (version, offset) = (generations.version(), generations.offset());
+        let source = Source::Ahead(Ahead::start(generations).map_err(|error| {
             let at = Place {
                 offset,
                 ..Place::default()
@@ -44,13 +44,13 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    fn start<R: Read + Send + 'static>(builder: Builder<R>) -> std::io::Result<Self> {
+    fn start<R: Read + Send + 'static>(generations: Generations<R>) -> std::io::Result<Self> {
         // Without room in between: the thread waits with what it has built.
         let (to_reader, built) = sync_channel(0);
         let (spent, from_reader) = channel();
-        let thread = ThreadBuilder::new()
+        let thread = Builder::new()
             .name("trace-read".to_owned())
-            .spawn(move || build(builder, &to_reader, &from_reader))?;
+            .spawn(move || build(generations, &to_reader, &from_reader))?;
         Ok(Self {
             built,
             spent,
@@ -80,12 +80,12 @@ impl Ahead {
 
 /// What the thread does: it builds generations until nobody wants them.
 fn build<R: Read>(
-    mut builder: Builder<R>,
+    mut generations: Generations<R>,
     to_reader: &SyncSender<Option<Box<Generation>>>,
     from_reader: &Receiver<Box<Generation>>,
 ) {
     loop {
-        let next = builder.next(from_reader.try_recv().ok());
+        let next = generations.read(from_reader.try_recv().ok());
         let ends = match &next {
             Some(generation) => generation.broken.is_some(),
             None => true,
