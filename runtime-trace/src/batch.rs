@@ -14,12 +14,15 @@
 //! 1. A `Batch` owns its block: whoever has it, and nobody else, writes to it.
 //! 2. `used` never exceeds the capacity, and the bytes below it are a batch
 //!    header followed by whole records.
+//! 3. Between `begin` and `seal` the bytes below `used` do not change. So who
+//!    keeps the owner from both may read them while the owner goes on writing
+//!    behind them: see [`peek`].
 //!
-//! `used` is an atomic only because it stands in the header of every block; it
-//! is read and written by the owner, so Relaxed is enough, and a batch changes
-//! hands through the queue's lock.
+//! `used` is read and written by the owner, so Relaxed is enough but for
+//! `peek`, and a batch changes hands through the queue's lock.
 
 use core::ptr::{self, NonNull};
+use core::slice;
 
 use trace_format::{BatchHeader, EventKind, limits, varint};
 
@@ -30,31 +33,33 @@ use crate::sync::{Ordering, UnsafeCell};
 pub(crate) const CAPACITY: usize = BLOCK_SIZE - CONTENT_AT;
 const CONTENT_AT: usize = size_of::<Prefix>();
 
+/// What stands before the bytes, for its size alone.
 #[repr(C)]
 struct Prefix {
-    header: BlockHeader,
-    /// Next in a list of batches; belongs to the list's owner.
-    next: *mut Block,
-    /// Where the reserved size stands, and the time of the latest event.
-    size_at: usize,
-    last_time: u64,
+    _header: BlockHeader,
+    _next: *mut Block,
+    _place: UnsafeCell<Place>,
 }
 
 #[repr(C)]
 struct Block {
     header: BlockHeader,
+    /// Next in a list of batches; belongs to the list's owner.
     next: *mut Block,
-    content: UnsafeCell<Content>,
-}
-
-#[repr(C)]
-struct Content {
-    size_at: usize,
-    last_time: u64,
+    /// Stands for `bytes` as well: the owner reads and writes them only while
+    /// it has this cell, so that models see it. (`peek` does not, and says why.)
+    place: UnsafeCell<Place>,
     bytes: [u8; CAPACITY],
 }
 
-#[cfg(not(loom))]
+#[repr(C)]
+struct Place {
+    /// Where the reserved size stands.
+    size_at: usize,
+    /// The time of the latest event.
+    last_time: u64,
+}
+
 static_assertions::const_assert_eq!(size_of::<Block>(), BLOCK_SIZE);
 // A batch as a whole is smaller than the format's limit for its payload alone.
 static_assertions::const_assert!(CAPACITY <= limits::MAX_BATCH_SIZE);
@@ -76,10 +81,9 @@ impl Batch {
         unsafe {
             (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
             #[cfg(loom)]
-            (&raw mut (*block.as_ptr()).content).write(UnsafeCell::new(Content {
+            (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place {
                 size_at: 0,
                 last_time: 0,
-                bytes: [0; CAPACITY],
             }));
         }
         Ok(Self(block))
@@ -97,27 +101,31 @@ impl Batch {
         unsafe { &(*self.0.as_ptr()).header }
     }
 
-    fn with<R>(&self, read: impl FnOnce(&Content) -> R) -> R {
-        // SAFETY: as above; we own the block and nobody writes to it while it
-        // is borrowed here.
-        unsafe { (*self.0.as_ptr()).content.with(|content| read(&*content)) }
+    /// Lends the place and the bytes from `from` on. Whatever lies below may be
+    /// read by somebody else (Invariant 3).
+    fn with_mut<R>(&mut self, from: usize, write: impl FnOnce(&mut Place, &mut [u8]) -> R) -> R {
+        // SAFETY: as above; `&mut self` keeps everybody else out, but for
+        // `peek`, which stays below `used`.
+        unsafe {
+            let bytes = (&raw mut (*self.0.as_ptr()).bytes).cast::<u8>();
+            (*self.0.as_ptr()).place.with_mut(|place| {
+                let free = slice::from_raw_parts_mut(bytes.add(from), CAPACITY - from);
+                write(&mut *place, free)
+            })
+        }
     }
 
-    fn with_mut<R>(&mut self, write: impl FnOnce(&mut Content) -> R) -> R {
-        // SAFETY: as above, and `&mut self` keeps everybody else out.
-        unsafe {
-            (*self.0.as_ptr())
-                .content
-                .with_mut(|content| write(&mut *content))
-        }
+    /// Where the block is, to be given to [`peek`].
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.0.as_ptr().cast()
     }
 
     /// Empties the batch and writes its header.
     pub(crate) fn begin(&mut self, header: &BatchHeader) {
-        let (used, size_at) = self.with_mut(|content| {
-            let (used, size_at) = header.encode(&mut content.bytes);
-            content.size_at = size_at;
-            content.last_time = header.time;
+        let (used, size_at) = self.with_mut(0, |place, bytes| {
+            let (used, size_at) = header.encode(bytes);
+            place.size_at = size_at;
+            place.last_time = header.time;
             (used, size_at)
         });
         debug_assert!(size_at < used);
@@ -141,13 +149,15 @@ impl Batch {
     pub(crate) fn append(&mut self, max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
-        let size = self.with_mut(|content| write(&mut content.bytes[used..]));
+        let size = self.with_mut(used, |_, free| write(free));
         debug_assert!(
             size <= max,
             "a record of {size} bytes was announced as {max}"
         );
-        // Relaxed: as above. Only now does the record exist (Invariant 2).
-        self.header().used.store(used + size, Ordering::Relaxed);
+        // Only now does the record exist (Invariant 2).
+        // Release: pairs with the Acquire load in `peek`, which reads the bytes.
+        // mutant: models do not see bytes that `peek` reads (Invariant 3).
+        self.header().used.store(used + size, Ordering::Release);
     }
 
     /// Writes a timed event; the caller has made sure of [`timed_size`] bytes.
@@ -155,9 +165,9 @@ impl Batch {
     /// `time` is not earlier than that of the event before.
     pub(crate) fn append_timed(&mut self, kind: EventKind, time: u64, args: &[u64]) {
         debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
-        let since = self.with_mut(|content| {
-            let since = time.saturating_sub(content.last_time);
-            content.last_time += since;
+        let since = self.with_mut(CAPACITY, |place, _| {
+            let since = time.saturating_sub(place.last_time);
+            place.last_time += since;
             since
         });
         self.append(timed_size(args.len()), |out| {
@@ -174,10 +184,10 @@ impl Batch {
     pub(crate) fn seal(&mut self) {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
-        self.with_mut(|content| {
-            let payload_at = content.size_at + varint::MAX_LEN;
+        self.with_mut(0, |place, bytes| {
+            let payload_at = place.size_at + varint::MAX_LEN;
             let size = varint::encode_padded((used - payload_at) as u64);
-            content.bytes[content.size_at..payload_at].copy_from_slice(&size);
+            bytes[place.size_at..payload_at].copy_from_slice(&size);
         });
     }
 
@@ -185,11 +195,88 @@ impl Batch {
     pub(crate) fn bytes(&self) -> &[u8] {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
-        self.with(|content| {
-            // SAFETY: the bytes live as long as the batch is borrowed, and a
-            // borrowed batch is not written to (Invariant 1).
-            unsafe { core::slice::from_raw_parts(content.bytes.as_ptr(), used) }
-        })
+        // SAFETY: we own the block; the bytes live as long as the batch is
+        // borrowed, and a borrowed batch is not written to (Invariant 1).
+        unsafe {
+            let bytes = (&raw const (*self.0.as_ptr()).bytes).cast::<u8>();
+            (*self.0.as_ptr())
+                .place
+                .with(|_| slice::from_raw_parts(bytes, used))
+        }
+    }
+
+    /// Makes this empty batch a copy of what a batch, header included, holds so
+    /// far. It has yet to be sealed, and nothing is to be added.
+    pub(crate) fn copy(&mut self, written: &[u8], generation: u64) {
+        self.with_mut(0, |place, bytes| {
+            bytes[..written.len()].copy_from_slice(written);
+            place.size_at = size_at(written);
+        });
+        self.header().set_generation(generation);
+        // Relaxed: see the module's documentation.
+        self.header().used.store(written.len(), Ordering::Relaxed);
+    }
+
+    /// The generation, as numbered in the file.
+    pub(crate) fn generation(&self) -> u64 {
+        self.header().generation()
+    }
+
+    /// Calls `visit` with the kind and the arguments, the time difference not
+    /// among them, of each timed event in it.
+    pub(crate) fn events(&self, visit: impl FnMut(EventKind, &[u64])) {
+        each_event(self.bytes(), visit);
+    }
+}
+
+/// Where the size stands in a batch that was begun.
+fn size_at(written: &[u8]) -> usize {
+    let mut at = 1;
+    for _field in ["generation", "thread", "time"] {
+        at += varint::decode(&written[at..]).map_or(0, |(_, len)| len);
+    }
+    at
+}
+
+fn each_event(written: &[u8], mut visit: impl FnMut(EventKind, &[u64])) {
+    let mut rest = &written[size_at(written) + varint::MAX_LEN..];
+    while let [code, after @ ..] = rest {
+        // What is no timed event begins a table: there are none in it.
+        let Some(kind) = EventKind::from_code(*code).filter(|kind| kind.is_timed()) else {
+            return;
+        };
+        rest = after;
+        let mut args = [0; limits::MAX_TIMED_ARGS];
+        let count = 1 + kind.args().len();
+        for arg in &mut args[..count] {
+            let Ok((value, len)) = varint::decode(rest) else {
+                return;
+            };
+            (*arg, rest) = (value, &rest[len..]);
+        }
+        visit(kind, &args[1..count]);
+    }
+}
+
+/// What has been written into the batch at `block` so far, header included,
+/// while its owner may go on: whole records (Invariant 3).
+///
+/// # Safety
+///
+/// `block` is the address of a batch that was begun, and for as long as the
+/// bytes are used its owner neither begins it again, nor seals it, nor gives it
+/// away.
+pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> &'b [u8] {
+    let block = block.cast::<Block>();
+    // SAFETY: the caller's word: the block stays, and the bytes below `used`
+    // are written and do not change. The owner writes behind them, and its
+    // cell is not ours to have.
+    unsafe {
+        // Acquire: pairs with the Release store in `append`.
+        // mutant: models do not see the bytes behind it.
+        let used = (*block.as_ptr()).header.used.load(Ordering::Acquire);
+        let bytes = (&raw const (*block.as_ptr()).bytes).cast::<u8>();
+        slice::from_raw_parts(bytes, used)
     }
 }
 

@@ -20,27 +20,46 @@
 //!    before the [`Emit`] begins in which its start is emitted.
 //! 4. `proc` and `task` of [`Worker::acquire`] are what the thread holds just
 //!    before the events that follow.
-//! 5. An [`Emit`] is short: nothing blocks or waits while it lives.
+//! 5. An [`Emit`] is short: nothing blocks or waits while it lives. Whoever ends
+//!    a generation waits for it, with the patience of [`Config::patience`].
+//!
+//! # Signals and forks
+//!
+//! A signal's handler may call [`Worker::acquire`] on the interrupted thread's
+//! own handle, emit, and return. It is refused, and that is counted, if it
+//! interrupted an emission. It must not come while the thread is in another call
+//! of the tracer's (making or dropping a handle, moving or reading the trace),
+//! whose locks an emission takes as well.
+//!
+//! The child of a fork finds tracing off (on Linux), and may go on as if nothing
+//! were. A fork is not made while an [`Emit`] lives. See
+//! `docs/decisions/0012-threads-that-do-not-leave.md`.
+//!
+//! # Losses
 //!
 //! An event that cannot be written for want of memory is dropped and counted
 //! if the trace stays true without it (a log, a metric, a label). Otherwise
 //! the trace ends there, complete; see [`AdvanceError::EndedEarly`].
 //!
 //! [`AdvanceError::EndedEarly`]: crate::AdvanceError::EndedEarly
+//! [`Config::patience`]: crate::Config::patience
 //! [`Host::sweep`]: crate::Host::sweep
+
+mod annotations;
 
 use core::cell::Cell;
 
-use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus, loss};
+use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus};
 
 use crate::lock::Held;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
 use crate::pages::NoMemory;
-use crate::shared::Shared;
+use crate::region::AllocError;
+use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::thread::{Slot, Stream};
 
 /// What a thread holds, as the trace knows it.
@@ -65,6 +84,8 @@ struct Bound<'t> {
 /// is ended by [`Emit::task_end_in_syscall`], or not at all.
 #[derive(Debug)]
 pub struct Worker<'t> {
+    /// The epoch in force, 0 when tracing is off.
+    epoch: &'t AtomicU64,
     shared: &'t Shared,
     slot: &'t Slot,
     held: Held,
@@ -74,17 +95,25 @@ pub struct Worker<'t> {
     /// The first epoch of the file in which this thread's task entered the
     /// system call that it is in; 0 if it is in none.
     in_syscall: Cell<u64>,
+    /// The epoch in which a status of an event to come could not be written, and
+    /// why: the event is lost for that.
+    statusless: Cell<(u64, Loss)>,
 }
 
 impl<'t> Worker<'t> {
     /// Registers the calling thread.
     pub(crate) fn register(shared: &'t Shared) -> Result<Self, NoMemory> {
+        if shared.switch.is_forked() {
+            return Err(NoMemory::System);
+        }
         let held = Held::new();
+        shared.switch.map(&shared.env(&held))?;
         let slot = shared
             .threads
             .claim(&shared.env(&held))
-            .map_err(|_| NoMemory)?;
+            .map_err(AllocError::memory)?;
         Ok(Self {
+            epoch: shared.switch.epoch(),
             shared,
             slot,
             held,
@@ -95,6 +124,7 @@ impl<'t> Worker<'t> {
                 task: None,
             }),
             in_syscall: Cell::new(0),
+            statusless: Cell::new((0, Loss::AfterEnd)),
         })
     }
 
@@ -115,7 +145,7 @@ impl<'t> Worker<'t> {
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 't>> {
         // Relaxed: an early way out; `enter` looks again behind its fence.
-        if self.shared.epoch.load(Ordering::Relaxed) == 0 {
+        if self.epoch.load(Ordering::Relaxed) == 0 {
             return None;
         }
         self.acquire_enabled(proc, task)
@@ -126,11 +156,11 @@ impl<'t> Worker<'t> {
         proc: Option<&'t ProcTrace>,
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 't>> {
-        if self.slot.is_writing() {
-            self.shared.losses.add(Loss::Reentrant);
+        if let Some(epoch) = self.slot.is_writing() {
+            self.shared.lose(epoch, Loss::Reentrant, 1);
             return None;
         }
-        let epoch = self.slot.enter(&self.shared.epoch)?;
+        let epoch = self.slot.enter(self.epoch)?;
         Some(Emit {
             worker: self,
             epoch,
@@ -151,6 +181,7 @@ impl<'t> Worker<'t> {
         stack: impl FnOnce(&mut Pcs),
     ) {
         if let Some(emit) = self.acquire(proc, task) {
+            // A status that is lost here belongs to no event.
             emit.mention_proc(ProcStatus::Running);
             emit.mention_task(TaskStatus::Running, stack);
             emit.write_notes();
@@ -160,6 +191,14 @@ impl<'t> Worker<'t> {
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
+        if let Some(epoch) = self.slot.is_writing() {
+            // An `Emit` was forgotten. It is known no better what this thread
+            // holds, so the trace can only end.
+            self.shared.end_early(epoch, End::Stuck);
+            self.slot.leave();
+            self.slot.give_up();
+            return;
+        }
         let bound = self.bound.get();
         // What was entered in an earlier file was left untraced.
         let in_syscall = self.in_syscall.get() == bound.file && bound.file != 0;
@@ -172,10 +211,7 @@ impl Drop for Worker<'_> {
             let out = self.shared.out(emit.epoch, &self.shared.env(&self.held));
             // SAFETY: this is the slot's thread, within `emit`, and no other
             // use of the buffer is in progress.
-            let left = unsafe { self.slot.with_buffer(emit.epoch, Option::take) };
-            if let Some(batch) = left {
-                out.push_full(batch);
-            }
+            unsafe { self.slot.hand_in(emit.epoch, |batch| out.push_full(batch)) };
         }
         self.slot.give_up();
     }
@@ -184,10 +220,6 @@ impl Drop for Worker<'_> {
 /// A stack's ID, good for the [`Emit`] that gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct StackId<'i>(Id, core::marker::PhantomData<&'i ()>);
-
-/// A string's ID, good for the [`Emit`] that gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct StringId<'i>(Id, core::marker::PhantomData<&'i ()>);
 
 impl StackId<'_> {
     /// No stack.
@@ -232,32 +264,30 @@ impl Emit<'_, '_> {
     /// The ID of a stack. Without memory for it, no stack, which is counted.
     pub fn stack(&self, pcs: &Pcs) -> StackId<'_> {
         let shared = self.worker.shared;
-        let env = shared.env(&self.worker.held);
-        match shared.tables(self.epoch).stacks.put(pcs, &env) {
+        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
+        match shared.tables(self.epoch).stacks.put(pcs, &out) {
             Ok(id) => StackId(id, core::marker::PhantomData),
             Err(_) => {
-                shared.losses.add(Loss::Stack);
+                shared.lose(self.epoch, Loss::Stack, 1);
                 StackId::NONE
             }
         }
     }
 
     /// The ID of a string that is likely to come again, as a name. Longer ones
-    /// than 1,024 bytes are cut. `None` without memory for it.
-    pub fn string(&self, text: &str) -> Option<StringId<'_>> {
+    /// than 1,024 bytes are cut.
+    fn put_string(&self, text: &str) -> Result<Id, NoMemory> {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        let id = shared.tables(self.epoch).strings.put(text, &out).ok()?;
-        Some(StringId(id, core::marker::PhantomData))
+        shared.tables(self.epoch).strings.put(text, &out)
     }
 
     /// The ID of a string that is unlikely to come again, as a message. It is
     /// written out and not kept.
-    pub fn unique_string(&self, text: &str) -> Option<StringId<'_>> {
+    fn emit_string(&self, text: &str) -> Result<Id, NoMemory> {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        let id = shared.tables(self.epoch).strings.emit(text, &out).ok()?;
-        Some(StringId(id, core::marker::PhantomData))
+        shared.tables(self.epoch).strings.emit(text, &out)
     }
 }
 
@@ -454,105 +484,13 @@ impl<'e> Emit<'e, '_> {
             };
             if mentioned != self.epoch {
                 let args = [id, self.worker.id(), status as u64];
-                self.transition(EventKind::GoStatus, &args);
+                self.own(EventKind::GoStatus, &args);
             }
-            self.transition(end, &[]);
+            self.own(end, &[]);
         }
         if self.proc.take().is_some() {
-            self.transition(EventKind::ProcStop, &[]);
+            self.own(EventKind::ProcStop, &[]);
         }
-    }
-}
-
-/// Annotations and figures.
-impl Emit<'_, '_> {
-    /// The running task enters a region; `user_task` is 0 for none.
-    pub fn region_begin(&self, user_task: u64, name: &str, stack: StackId<'_>) {
-        self.region(EventKind::UserRegionBegin, user_task, name, stack);
-    }
-
-    /// The running task leaves the region that it entered last.
-    pub fn region_end(&self, user_task: u64, name: &str, stack: StackId<'_>) {
-        self.region(EventKind::UserRegionEnd, user_task, name, stack);
-    }
-
-    fn region(&self, kind: EventKind, user_task: u64, name: &str, stack: StackId<'_>) {
-        self.mention_running();
-        // A region's begin and end must agree, so neither is dropped singly.
-        match self.string(name) {
-            Some(name) => self.transition(kind, &[user_task, name.0.0, stack.0.0]),
-            None => self.end_early(),
-        }
-    }
-
-    /// A user task begins. `id` is 1 or more, and used once; `parent` is 0 for
-    /// none.
-    pub fn user_task_begin(&self, id: u64, parent: u64, name: &str, stack: StackId<'_>) {
-        self.mention_running();
-        match self.string(name) {
-            Some(name) => {
-                self.transition(EventKind::UserTaskBegin, &[id, parent, name.0.0, stack.0.0])
-            }
-            None => self.end_early(),
-        }
-    }
-
-    /// A user task ends.
-    pub fn user_task_end(&self, id: u64, stack: StackId<'_>) {
-        self.mention_running();
-        self.transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
-    }
-
-    /// The running task logs a message, for a user task or for none (0).
-    pub fn log(&self, user_task: u64, category: &str, message: &str, stack: StackId<'_>) {
-        self.mention_running();
-        match (self.string(category), self.unique_string(message)) {
-            (Some(category), Some(message)) => self.droppable(
-                EventKind::UserLog,
-                &[user_task, category.0.0, message.0.0, stack.0.0],
-            ),
-            _ => self.worker.shared.losses.add(Loss::NoMemory),
-        }
-    }
-
-    /// Labels the running task.
-    pub fn label(&self, label: &str) {
-        self.mention_running();
-        match self.string(label) {
-            Some(label) => self.droppable(EventKind::GoLabel, &[label.0.0]),
-            None => self.worker.shared.losses.add(Loss::NoMemory),
-        }
-    }
-
-    /// Bytes live on the heap. Needs a proc.
-    pub fn heap_alloc(&self, bytes: u64) {
-        self.mention_running();
-        self.droppable(EventKind::HeapAlloc, &[bytes]);
-    }
-
-    /// Bytes at which the next collection is due. Needs a proc.
-    pub fn heap_goal(&self, bytes: u64) {
-        self.mention_running();
-        self.droppable(EventKind::HeapGoal, &[bytes]);
-    }
-
-    /// The running task has stopped the world; `kind` says what for.
-    ///
-    /// Tracing does not start between this and
-    /// [`stop_the_world_end`](Self::stop_the_world_end): readers refuse an end
-    /// whose begin they have not seen.
-    pub fn stop_the_world_begin(&self, kind: &str, stack: StackId<'_>) {
-        self.mention_running();
-        match self.string(kind) {
-            Some(kind) => self.transition(EventKind::STWBegin, &[kind.0.0, stack.0.0]),
-            None => self.end_early(),
-        }
-    }
-
-    /// The world goes on.
-    pub fn stop_the_world_end(&self) {
-        self.mention_running();
-        self.transition(EventKind::STWEnd, &[]);
     }
 }
 
@@ -588,7 +526,7 @@ impl<'e, 't> Emit<'e, 't> {
     #[inline]
     fn mention_this_proc(&self, proc: &ProcTrace, status: ProcStatus) {
         if proc.mention(self.epoch) {
-            self.transition(
+            self.own(
                 EventKind::ProcStatus,
                 &[u64::from(proc.id()), status as u64],
             );
@@ -602,19 +540,21 @@ impl<'e, 't> Emit<'e, 't> {
         status: TaskStatus,
         stack: impl FnOnce(&mut Pcs),
     ) {
-        if !task.mention(self.epoch) {
+        if task.latest_mention() == self.epoch {
             return;
         }
+        // Asked before anything is noted, since it may unwind.
         let mut pcs = Pcs::logical();
         stack(&mut pcs);
+        task.mention(self.epoch);
         let thread = match status {
             TaskStatus::Running | TaskStatus::Syscall => self.worker.id(),
             TaskStatus::Runnable | TaskStatus::Waiting => trace_format::limits::NO_THREAD,
         };
         let args = [task.id(), thread, status as u64, self.stack(&pcs).0.0];
         match args[3] {
-            0 => self.transition(EventKind::GoStatus, &args[..3]),
-            _ => self.transition(EventKind::GoStatusStack, &args),
+            0 => self.own(EventKind::GoStatus, &args[..3]),
+            _ => self.own(EventKind::GoStatusStack, &args),
         }
     }
 
@@ -636,26 +576,39 @@ impl<'e, 't> Emit<'e, 't> {
         }
         // Relaxed: a figure.
         let procs = shared.procs.load(Ordering::Relaxed);
-        self.droppable(EventKind::ProcsChange, &[u64::from(procs), 0]);
-        if let Some(losses) = shared.losses.take_unreported() {
-            let text = Text::<256>::of(&losses);
-            self.log(0, loss::CATEGORY, text.as_str(), StackId::NONE);
+        // If these cannot be written, the figures are still in the API.
+        let _ = self.write(EventKind::ProcsChange, &[u64::from(procs), 0]);
+        if let Some(losses) = shared.losses.take_unreported()
+            && let Ok(message) = self.emit_string(<Text>::of(&losses).as_str())
+        {
+            // Relaxed: written before the epoch that `enter` has acquired.
+            let category = shared.note_category.load(Ordering::Relaxed);
+            let _ = self.write(EventKind::UserLog, &[0, category, message.0, 0]);
         }
     }
 
     /// Writes an event without which the trace would not be true.
     #[inline]
     fn transition(&self, kind: EventKind, args: &[u64]) {
-        if self.write(kind, args).is_err() {
-            self.end_early();
+        if let Err(refused) = self.write(kind, args) {
+            self.end_early(refused);
+        }
+    }
+
+    /// As [`transition`](Self::transition), for what the tracer says by itself:
+    /// if it cannot be written, the event that needs it is what is lost.
+    #[inline]
+    fn own(&self, kind: EventKind, args: &[u64]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.lose_status(refused);
         }
     }
 
     /// Writes an event without which the trace is still true.
     #[inline]
     fn droppable(&self, kind: EventKind, args: &[u64]) {
-        if self.write(kind, args).is_err() {
-            self.count_lost();
+        if let Err(refused) = self.write(kind, args) {
+            self.lose(refused);
         }
     }
 
@@ -667,6 +620,7 @@ impl<'e, 't> Emit<'e, 't> {
             env: worker.shared.env(&worker.held),
             epoch: self.epoch,
             thread: worker.slot.id(),
+            offer: Some(worker.slot.offer(self.epoch)),
             latest: &worker.latest,
         };
         // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
@@ -684,18 +638,32 @@ impl<'e, 't> Emit<'e, 't> {
     }
 
     #[cold]
-    fn end_early(&self) {
-        self.count_lost();
-        self.worker.shared.end_early(self.epoch);
+    fn end_early(&self, refused: NoMemory) {
+        self.lose(refused);
+        self.worker.shared.end_early(self.epoch, End::Memory);
     }
 
+    /// Counts an event that is lost.
     #[cold]
-    fn count_lost(&self) {
-        let shared = self.worker.shared;
-        shared.losses.add(if shared.has_ended_early(self.epoch) {
-            Loss::AfterEnd
-        } else {
-            Loss::NoMemory
-        });
+    fn lose(&self, refused: NoMemory) {
+        let worker = self.worker;
+        match worker.statusless.replace((0, Loss::AfterEnd)) {
+            (epoch, cause) if epoch == self.epoch => worker.shared.lose(epoch, cause, 1),
+            _ => worker
+                .shared
+                .lose_event(self.epoch, refused, &worker.shared.env(&worker.held)),
+        }
+    }
+
+    /// Ends the trace where a status cannot be written.
+    #[cold]
+    fn lose_status(&self, refused: NoMemory) {
+        let worker = self.worker;
+        let shared = worker.shared;
+        if !shared.has_ended_early(self.epoch) {
+            let cause = shared.why_lost(self.epoch, refused, &shared.env(&worker.held));
+            worker.statusless.set((self.epoch, cause));
+        }
+        shared.end_early(self.epoch, End::Memory);
     }
 }

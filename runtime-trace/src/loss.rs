@@ -3,6 +3,19 @@
 //! The tracer never takes its host down: where it cannot record, it drops,
 //! counts and says so, here, in the trace and wherever the embedder shows
 //! [`Losses`].
+//!
+//! Counted is what the embedder said and the file does not say: one for each
+//! event, and one for each refused [`acquire`](crate::Worker::acquire), whose
+//! events nobody knows. What the tracer writes by itself (statuses, notes) is
+//! not counted. So with everybody out of their emissions
+//!
+//! ```text
+//! said while tracing was on  =  in the file  +  Losses::events()
+//! ```
+//!
+//! No event is too large: strings are cut at 1,024 bytes and stacks at 128
+//! frames, and neither counts as lost. No table is full before memory is: that
+//! is [`Loss::Limit`].
 
 use core::fmt;
 
@@ -28,8 +41,16 @@ macro_rules! causes {
 }
 
 causes! {
-    /// No memory, or the memory limit was reached.
+    /// The system refused pages.
     NoMemory = "no memory",
+    /// The memory limit was reached by the tables and the batches being
+    /// written; no batch was waiting for the reader.
+    Limit = "memory limit",
+    /// The memory limit was reached while batches waited for the reader.
+    SlowReader = "reader too slow",
+    /// What the reader took did not reach the file, or was not taken any more:
+    /// see [`Reader::fail`](crate::Reader::fail).
+    FailedSink = "file not written",
     /// Emitted from inside an emission of the same thread, as from a signal
     /// handler.
     Reentrant = "re-entrant",
@@ -37,6 +58,9 @@ causes! {
     AfterEnd = "after the trace's early end",
     /// A stack that was left out of an event, for want of memory.
     Stack = "stack left out",
+    /// A stack that was written without some of its names, and perhaps with its
+    /// root frame only, for want of memory.
+    Names = "stack without names",
 }
 
 const CAUSES: usize = Loss::ALL.len();
@@ -54,9 +78,9 @@ impl Losses {
     }
 
     /// How many events were lost, whatever the cause. An event without its
-    /// stack is not lost.
+    /// stack, or without the names in it, is not lost.
     pub fn events(&self) -> u64 {
-        self.counts.iter().sum::<u64>() - self.count(Loss::Stack)
+        self.total() - self.count(Loss::Stack) - self.count(Loss::Names)
     }
 
     /// How much was lost, stacks included.
@@ -100,8 +124,8 @@ impl LossCounters {
         }
     }
 
-    pub(crate) fn add(&self, cause: Loss) {
-        self.counts[cause as usize].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn add(&self, cause: Loss, count: u64) {
+        self.counts[cause as usize].fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> Losses {
@@ -126,8 +150,12 @@ impl LossCounters {
     }
 }
 
-/// A short text without a heap; what does not fit is cut off.
-pub(crate) struct Text<const N: usize> {
+/// The ID of the task that exists for a last note only.
+pub(crate) const NOTE_TASK: u64 = i64::MAX as u64;
+
+/// A short text without a heap; what does not fit is cut off. By default there
+/// is room for every cause with its largest number.
+pub(crate) struct Text<const N: usize = 512> {
     bytes: [u8; N],
     len: usize,
 }
@@ -170,7 +198,7 @@ mod tests {
         assert_eq!(counters.get().to_string(), "0 events lost");
         assert_eq!(counters.take_unreported(), None);
         for cause in [Loss::NoMemory, Loss::NoMemory, Loss::Reentrant, Loss::Stack] {
-            counters.add(cause);
+            counters.add(cause, 1);
         }
         let losses = counters.take_unreported().unwrap();
         let text = "3 events lost (no memory: 2, re-entrant: 1, stack left out: 1)";

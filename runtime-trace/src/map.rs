@@ -252,6 +252,11 @@ impl TraceMap {
         unsafe { self.memory.release(env) };
     }
 
+    /// Leaves all pages to the system, as [`Region::forget`].
+    pub(crate) fn forget(&mut self) {
+        self.memory.forget();
+    }
+
     fn descend(&self, key: &[u8], hash: u64) -> Result<Id, Path<'_>> {
         Path {
             slot: &self.root,
@@ -340,7 +345,7 @@ impl<'m> Path<'m> {
 mod tests {
     use super::*;
     use crate::lock::Held;
-    use crate::pages::{BLOCK_SIZE, Pages};
+    use crate::pages::{BLOCK_SIZE, NoMemory, Pages};
     use std::format;
     use std::string::String;
     use std::vec::Vec;
@@ -536,7 +541,8 @@ mod tests {
         let long = std::vec![1; MAX_KEY + 1];
         assert_eq!(map.put(&long, &env), Err(AllocError::TooLarge));
         assert_eq!(map.put(&long[..MAX_KEY], &env), Ok((Id(1), true)));
-        assert_eq!(map.put(b"more", &env), Err(AllocError::NoMemory));
+        let refused = AllocError::NoMemory(NoMemory::Limit);
+        assert_eq!(map.put(b"more", &env), Err(refused));
         assert_eq!(map.get(b"more"), None);
         assert_eq!(map.put(&long[..MAX_KEY], &env), Ok((Id(1), false)));
         let keys: String = format!("{:?}", map.get(b""));

@@ -74,6 +74,11 @@ impl BlockHeader {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
+    pub(crate) fn generation(&self) -> u64 {
+        // Relaxed: as in `set_generation`.
+        self.generation.load(Ordering::Relaxed)
+    }
+
     /// What the block says it is, for assertions: `None` if it is no block.
     pub(crate) fn kind(&self) -> Option<Kind> {
         (self.magic == MAGIC).then_some(self.kind)
@@ -81,21 +86,30 @@ impl BlockHeader {
 }
 
 /// Where blocks come from: the system, up to a limit.
+///
+/// A part of the limit, the *headroom*, is kept for what finishes a generation.
 #[derive(Debug)]
 pub struct Pages {
     mapped: AtomicUsize,
     limit: AtomicUsize,
+    headroom: AtomicUsize,
 }
 
-/// The system, or the budget, has no block to give.
+/// There is no block to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoMemory;
+pub enum NoMemory {
+    /// The system refused pages.
+    System,
+    /// The memory limit is reached.
+    Limit,
+}
 
 impl core::fmt::Display for NoMemory {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(
-            "no memory for the tracer: the system refused pages or the memory limit is reached",
-        )
+        f.write_str(match self {
+            Self::System => "no memory for the tracer: the system refused pages",
+            Self::Limit => "no memory for the tracer: the memory limit is reached",
+        })
     }
 }
 
@@ -108,6 +122,7 @@ impl Pages {
             Self {
                 mapped: AtomicUsize::new(0),
                 limit: AtomicUsize::new(limit),
+                headroom: AtomicUsize::new(0),
             }
         }
     }
@@ -118,23 +133,32 @@ impl Pages {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
+    /// Changes how much of the limit is kept for what finishes a generation.
+    pub(crate) fn set_headroom(&self, bytes: usize) {
+        // Relaxed: as above.
+        self.headroom.store(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes mapped now.
     pub fn mapped(&self) -> usize {
         // Relaxed: a figure for people.
         self.mapped.load(Ordering::Relaxed)
     }
 
+    /// Maps a block, if all that is mapped stays within `limit`. The count never
+    /// goes beyond it, not even for a moment.
     fn map_within(&self, limit: usize) -> Result<NonNull<u8>, NoMemory> {
-        // Relaxed: the sum is only compared with the limit; it orders nothing.
-        let before = self.mapped.fetch_add(BLOCK_SIZE, Ordering::Relaxed);
-        if before.saturating_add(BLOCK_SIZE) <= limit
-            && let Some(block) = sys::map(BLOCK_SIZE)
-        {
-            return Ok(block);
-        }
-        // Relaxed: takes back what was added above.
-        self.mapped.fetch_sub(BLOCK_SIZE, Ordering::Relaxed);
-        Err(NoMemory)
+        let add = |mapped: usize| mapped.checked_add(BLOCK_SIZE).filter(|sum| *sum <= limit);
+        // Relaxed, both: the sum is only compared with the limit; it orders
+        // nothing.
+        self.mapped
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .map_err(|_| NoMemory::Limit)?;
+        sys::map(BLOCK_SIZE).ok_or_else(|| {
+            // Relaxed: takes back what was added above.
+            self.mapped.fetch_sub(BLOCK_SIZE, Ordering::Relaxed);
+            NoMemory::System
+        })
     }
 
     /// Gives a block back to the system.
@@ -157,8 +181,8 @@ impl Pages {
 pub struct Env<'a> {
     pub(crate) pages: &'a Pages,
     pub(crate) held: &'a Held,
-    /// Whether the limit is lifted.
-    unlimited: bool,
+    /// Whether this finishes a generation, which may use the headroom.
+    finishing: bool,
 }
 
 impl<'a> Env<'a> {
@@ -167,32 +191,32 @@ impl<'a> Env<'a> {
         Self {
             pages,
             held,
-            unlimited: false,
+            finishing: false,
         }
     }
 
-    /// The same without the limit: for what finishes a generation, whose size
-    /// is bounded by what was recorded within the limit.
-    pub(crate) const fn unlimited(self) -> Self {
+    /// The same for what finishes a generation: the whole limit is its.
+    pub(crate) const fn finishing(self) -> Self {
         Self {
-            unlimited: true,
+            finishing: true,
             ..self
         }
     }
 
-    /// Whether the limit is lifted.
-    pub(crate) const fn is_unlimited(&self) -> bool {
-        self.unlimited
+    /// Whether this finishes a generation.
+    pub(crate) const fn is_finishing(&self) -> bool {
+        self.finishing
     }
 
     /// Maps a block of zeroed bytes.
     pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
-        self.pages.map_within(if self.unlimited {
-            usize::MAX
-        } else {
-            // Relaxed: as in `set_limit`.
-            self.pages.limit.load(Ordering::Relaxed)
-        })
+        // Relaxed, both: as in `set_limit`.
+        let limit = self.pages.limit.load(Ordering::Relaxed);
+        let kept = match self.finishing {
+            true => 0,
+            false => self.pages.headroom.load(Ordering::Relaxed),
+        };
+        self.pages.map_within(limit.saturating_sub(kept))
     }
 }
 
@@ -202,14 +226,16 @@ mod tests {
 
     #[test]
     fn the_limit_holds_and_is_given_back() {
-        let pages = Pages::new(2 * BLOCK_SIZE);
+        let pages = Pages::new(3 * BLOCK_SIZE + 1);
+        pages.set_headroom(BLOCK_SIZE);
         let held = Held::new();
         let env = Env::new(&pages, &held);
         let one = env.map().unwrap();
         let two = env.map().unwrap();
-        assert_eq!(env.map(), Err(NoMemory));
+        assert_eq!(env.map(), Err(NoMemory::Limit));
         assert_eq!(pages.mapped(), 2 * BLOCK_SIZE);
-        let three = env.unlimited().map().unwrap();
+        let three = env.finishing().map().unwrap();
+        assert_eq!(env.finishing().map(), Err(NoMemory::Limit));
         for block in [one, two, three] {
             // SAFETY: each block is given back once and never read again.
             unsafe { pages.unmap(block) };

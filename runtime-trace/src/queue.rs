@@ -50,16 +50,53 @@ pub(crate) struct Out<'a> {
     pub(crate) epoch: u64,
     /// The generation, as numbered in the file.
     pub(crate) generation: u64,
+    /// Whether what was set aside may be used.
+    pub(crate) last_resort: bool,
 }
 
 impl Out<'_> {
+    /// The same, and what was set aside may be used.
+    pub(crate) const fn last_resort(self) -> Self {
+        Self {
+            last_resort: true,
+            ..self
+        }
+    }
+
     /// An empty batch, recycled or new. It has yet to begin.
     pub(crate) fn take_empty(&self) -> Result<Batch, NoMemory> {
         let recycled = self.queue.state.lock(self.env.held).empty.pop_front();
-        match recycled {
-            Some(batch) => Ok(batch),
-            None => Batch::map(&self.env),
+        if let Some(batch) = recycled {
+            return Ok(batch);
         }
+        Batch::map(&self.env).or_else(|error| {
+            let mut state = self.queue.state.lock(self.env.held);
+            let aside = &mut state.aside[parity(self.epoch)];
+            let batch = self.last_resort.then(|| aside.pop_front()).flatten();
+            batch.ok_or(error)
+        })
+    }
+
+    /// Sets `count` empty batches aside, for what finishes the generation:
+    /// taken now, so that they are there then. All or none.
+    pub(crate) fn set_aside(&self, count: usize) -> Result<(), NoMemory> {
+        let mut taken = List::new();
+        for _ in 0..count {
+            match self.take_empty() {
+                Ok(batch) => taken.push_back(batch),
+                Err(error) => {
+                    while let Some(batch) = taken.pop_front() {
+                        batch.unmap(self.env.pages);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let mut state = self.queue.state.lock(self.env.held);
+        while let Some(batch) = taken.pop_front() {
+            state.aside[parity(self.epoch)].push_back(batch);
+        }
+        Ok(())
     }
 
     /// Seals a batch and queues it for the reader.
@@ -101,6 +138,8 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 struct State {
     full: [List; 2],
+    /// What was set aside for finishing each.
+    aside: [List; 2],
     empty: List,
     version: Version,
     header_due: bool,
@@ -123,6 +162,7 @@ impl Queue {
             Self {
                 state: RankedLock::new(Rank::Tracer, State {
                     full: [List::new(), List::new()],
+                    aside: [List::new(), List::new()],
                     empty: List::new(),
                     version: Version::Go126,
                     header_due: false,
@@ -157,21 +197,43 @@ impl Queue {
 
     /// Takes back [`open`](Self::open), when nothing was started after all.
     pub(crate) fn close(&self, epoch: u64, env: &Env<'_>) {
-        self.discard(epoch, env);
+        self.discard(epoch, env, |_| {});
         let mut state = self.state.lock(env.held);
         state.reading = 0;
         state.header_due = false;
     }
 
-    /// Throws the full batches of `epoch` away.
-    pub(crate) fn discard(&self, epoch: u64, env: &Env<'_>) {
+    /// Throws the full batches of `epoch` away; each is shown before.
+    pub(crate) fn discard(&self, epoch: u64, env: &Env<'_>, mut show: impl FnMut(&Batch)) {
         loop {
             let batch = self.state.lock(env.held).full[parity(epoch)].pop_front();
-            match batch {
-                Some(batch) => batch.unmap(env.pages),
-                None => return,
+            let Some(batch) = batch else { return };
+            show(&batch);
+            batch.unmap(env.pages);
+        }
+    }
+
+    /// Gives back what was set aside for finishing `epoch`.
+    pub(crate) fn release_aside(&self, epoch: u64, env: &Env<'_>) {
+        loop {
+            let surplus = {
+                let mut state = self.state.lock(env.held);
+                let batch = state.aside[parity(epoch)].pop_front();
+                match batch {
+                    None => return,
+                    Some(batch) => state.keep(batch),
+                }
+            };
+            if let Some(batch) = surplus {
+                batch.unmap(env.pages);
             }
         }
+    }
+
+    /// Whether batches wait for the reader.
+    pub(crate) fn is_waited_for(&self, env: &Env<'_>) -> bool {
+        let state = self.state.lock(env.held);
+        state.full.iter().any(|list| list.len() > 0)
     }
 
     /// Whether the reader has come as far as `epoch`.
@@ -203,11 +265,7 @@ impl Queue {
         let pulled = {
             let mut state = self.state.lock(env.held);
             if let Some(done) = done {
-                if state.empty.len() < MAX_EMPTY {
-                    state.empty.push_back(done);
-                } else {
-                    surplus = Some(done);
-                }
+                surplus = state.keep(done);
             }
             state.pull()
         };
@@ -239,6 +297,16 @@ impl Queue {
 }
 
 impl State {
+    /// Keeps an empty batch for reuse, or gives it back.
+    fn keep(&mut self, batch: Batch) -> Option<Batch> {
+        if self.empty.len() < MAX_EMPTY {
+            self.empty.push_back(batch);
+            None
+        } else {
+            Some(batch)
+        }
+    }
+
     fn pull(&mut self) -> Pulled {
         if self.reading == 0 {
             return Pulled::End;
@@ -296,6 +364,7 @@ mod tests {
                 env: self.env(),
                 epoch,
                 generation: epoch,
+                last_resort: false,
             };
             let mut batch = out.take_empty().unwrap();
             batch.begin(&BatchHeader {

@@ -79,14 +79,14 @@ pub enum AllocError {
     /// More than [`MAX_ALLOC`] bytes were asked for.
     TooLarge,
     /// No block could be had.
-    NoMemory,
+    NoMemory(NoMemory),
     /// The region is being released: the caller broke its promise.
     Dropping,
 }
 
 impl From<NoMemory> for AllocError {
-    fn from(NoMemory: NoMemory) -> Self {
-        Self::NoMemory
+    fn from(error: NoMemory) -> Self {
+        Self::NoMemory(error)
     }
 }
 
@@ -94,8 +94,18 @@ impl core::fmt::Display for AllocError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::TooLarge => write!(f, "allocation of more than {MAX_ALLOC} bytes"),
-            Self::NoMemory => NoMemory.fmt(f),
+            Self::NoMemory(error) => error.fmt(f),
             Self::Dropping => f.write_str("allocation while the region is being released"),
+        }
+    }
+}
+
+impl AllocError {
+    /// Why, where the size is known to be right and nobody releases.
+    pub(crate) fn memory(self) -> NoMemory {
+        match self {
+            Self::NoMemory(error) => error,
+            Self::TooLarge | Self::Dropping => NoMemory::Limit,
         }
     }
 }
@@ -243,9 +253,9 @@ impl Region {
             };
             lists
         };
-        // Acquire: pairs with the store in `install`; Release is not needed to
-        // store null, behind which there is nothing to see.
-        let current = self.current.swap(ptr::null_mut(), Ordering::Acquire);
+        // Relaxed: the caller vouches that every allocation comes before, so the
+        // block is seen whole, and behind null there is nothing to see.
+        let current = self.current.swap(ptr::null_mut(), Ordering::Relaxed);
         if !current.is_null() {
             // SAFETY: Invariant 1, and the caller vouches that it is unused. It
             // was on no list, and its link is ours to set.
@@ -260,6 +270,17 @@ impl Region {
         }
         // Relaxed: see `alloc`.
         self.dropping.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Region {
+    /// Leaves all blocks to the system, which a forked child does: it may have
+    /// been in the middle of a change when it was made.
+    pub(crate) fn forget(&mut self) {
+        // Relaxed: exclusive access.
+        self.current.store(ptr::null_mut(), Ordering::Relaxed);
+        let blocks = self.blocks.get_mut();
+        (blocks.full, blocks.spare) = (ptr::null_mut(), ptr::null_mut());
     }
 }
 
@@ -373,7 +394,8 @@ mod tests {
             let held = Held::new();
             let env = Env::new(pages, &held);
             region.alloc(MAX_ALLOC, &env).unwrap();
-            assert_eq!(region.alloc(8, &env), Err(AllocError::NoMemory));
+            let refused = AllocError::NoMemory(NoMemory::Limit);
+            assert_eq!(region.alloc(8, &env), Err(refused));
             pages.set_limit(2 * BLOCK_SIZE);
             region.alloc(8, &env).unwrap();
         });

@@ -5,6 +5,15 @@
 //! walks the map, asks the embedder's [`Symbolizer`] what the counters mean,
 //! writes the stacks out and leaves the names to the string table.
 //!
+//! # Memory
+//!
+//! Events refer to stacks, so a stack that is in the table must be written, or
+//! the generation is worth nothing. How many names it will have nobody knows
+//! before the symbolizer is asked, so room for the least that must be written,
+//! its root frame, is set aside as the stack comes in; without it the stack is
+//! left out. If memory runs out in the dump, names are missing, and from then
+//! on stacks are their root frame only.
+//!
 //! A key is a [`Pcs`]: a first word that says how to read the rest, then the
 //! counters from leaf to root.
 
@@ -13,13 +22,14 @@ use core::mem::MaybeUninit;
 use trace_format::limits::MAX_FRAMES_PER_STACK;
 use trace_format::{EventKind, varint};
 
+use crate::batch::{Batch, CAPACITY};
 use crate::lock::Rank;
 use crate::map::{Id, TraceMap};
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
 use crate::region::AllocError;
 use crate::strings::{StringTable, cut_start, section};
-use crate::sync::const_unless_loom;
+use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 /// First word of a stack whose counters are logical frames already.
 const LOGICAL: usize = usize::MAX;
@@ -103,7 +113,10 @@ pub struct Frame<'a> {
 /// Says what program counters mean. The embedder provides it.
 pub trait Symbolizer {
     /// Calls `visit` for each logical frame that `pc` stands for, from the
-    /// innermost (an inlined callee) to the outermost.
+    /// innermost (an inlined callee) to the outermost. A counter for which
+    /// nothing is visited becomes a frame without a name.
+    ///
+    /// May emit events, and may unwind: then the trace ends there, cut off.
     ///
     /// Called on the thread that ends a generation, with no lock held.
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>));
@@ -113,7 +126,18 @@ pub trait Symbolizer {
 #[derive(Debug)]
 pub(crate) struct StackTable {
     map: TraceMap,
+    /// Stacks in the map or on their way into it, and how many there is room
+    /// for in the batches set aside. The first never exceeds the second but by
+    /// those that are about to be refused.
+    claimed: AtomicU64,
+    room: AtomicU64,
 }
+
+/// Most bytes of a stack of one frame.
+const LEAST_STACK: usize = 1 + 6 * varint::MAX_LEN;
+
+/// How many of those fit into a batch, whose header takes less than one.
+const LEAST_PER_BATCH: u64 = (CAPACITY / LEAST_STACK - 1) as u64;
 
 /// A frame as it is written.
 #[derive(Clone, Copy)]
@@ -128,16 +152,52 @@ impl StackTable {
     const_unless_loom! {
         /// An empty table.
         pub(crate) fn new() -> Self {
-            Self { map: TraceMap::new(Rank::StackRegion) }
+            Self {
+                map: TraceMap::new(Rank::StackRegion),
+                claimed: AtomicU64::new(0),
+                room: AtomicU64::new(0),
+            }
         }
     }
 
     /// The ID of a stack.
-    pub(crate) fn put(&self, pcs: &Pcs, env: &Env<'_>) -> Result<Id, AllocError> {
+    pub(crate) fn put(&self, pcs: &Pcs, out: &Out<'_>) -> Result<Id, NoMemory> {
         if pcs.is_empty() {
             return Ok(Id::EMPTY);
         }
-        self.map.put(pcs.as_bytes(), env).map(|(id, _)| id)
+        if let Some(id) = self.map.get(pcs.as_bytes()) {
+            return Ok(id);
+        }
+        self.claim(out)?;
+        let put = self.map.put(pcs.as_bytes(), &out.env);
+        if !matches!(put, Ok((_, true))) {
+            // Relaxed: as in `claim`.
+            self.claimed.fetch_sub(1, Ordering::Relaxed);
+        }
+        // Too large is out of the question: a `Pcs` is small.
+        put.map(|(id, _)| id).map_err(AllocError::memory)
+    }
+
+    /// Leaves all pages to the system, as [`Region::forget`].
+    ///
+    /// [`Region::forget`]: crate::region::Region::forget
+    pub(crate) fn forget(&mut self) {
+        self.map.forget();
+    }
+
+    /// Makes sure that one more stack can be written in the end.
+    fn claim(&self, out: &Out<'_>) -> Result<(), NoMemory> {
+        // Relaxed, all: each number is right by itself, and batches that were
+        // set aside are reached through the queue's lock.
+        let before = self.claimed.fetch_add(1, Ordering::Relaxed);
+        while before >= self.room.load(Ordering::Relaxed) {
+            if let Err(error) = out.set_aside(1) {
+                self.claimed.fetch_sub(1, Ordering::Relaxed);
+                return Err(error);
+            }
+            self.room.fetch_add(LEAST_PER_BATCH, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Writes every stack out. Nobody adds to the table any more.
@@ -146,25 +206,31 @@ impl StackTable {
     ///
     /// # Errors
     ///
-    /// [`NoMemory`], if a stack or one of its names could not be written. The
-    /// generation is not readable then, since events refer to it.
+    /// [`NoMemory`], if a stack could not be written, which what was set aside
+    /// excludes. The generation is not readable then, since events refer to it.
+    ///
+    /// Returns how many stacks lack names.
     pub(crate) fn dump(
         &self,
         symbolizer: &dyn Symbolizer,
         strings: &StringTable,
         out: &Out<'_>,
-    ) -> Result<(), NoMemory> {
-        let mut current = None;
+    ) -> Result<u64, NoMemory> {
+        let mut dump = Dump {
+            symbolizer,
+            strings,
+            out,
+            batch: None,
+            frugal: false,
+            nameless: 0,
+        };
         let mut result = Ok(());
         self.map.for_each(|id, key| {
             if result.is_ok() {
-                result = write_stack(&mut current, id, key, symbolizer, strings, out);
+                result = dump.stack(id, key);
             }
         });
-        if let Some(batch) = current {
-            out.push_full(batch);
-        }
-        result
+        result.map(|()| dump.nameless)
     }
 
     /// Forgets everything.
@@ -173,79 +239,137 @@ impl StackTable {
     ///
     /// Until it returns nobody else uses the table.
     pub(crate) unsafe fn reset(&self, env: &Env<'_>) {
+        // Relaxed, both: the caller has the table to itself.
+        self.claimed.store(0, Ordering::Relaxed);
+        self.room.store(0, Ordering::Relaxed);
         // SAFETY: the caller's word, passed on.
         unsafe { self.map.reset(env) };
     }
 }
 
-fn write_stack(
-    current: &mut Option<crate::batch::Batch>,
-    id: Id,
-    key: &[u8],
-    symbolizer: &dyn Symbolizer,
-    strings: &StringTable,
-    out: &Out<'_>,
-) -> Result<(), NoMemory> {
-    let empty = Record {
+/// Stacks on their way into the trace.
+struct Dump<'a> {
+    symbolizer: &'a dyn Symbolizer,
+    strings: &'a StringTable,
+    out: &'a Out<'a>,
+    batch: Option<Batch>,
+    /// Whether what was set aside is being used up.
+    frugal: bool,
+    nameless: u64,
+}
+
+impl Drop for Dump<'_> {
+    /// Also when the symbolizer unwinds.
+    fn drop(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.out.push_full(batch);
+        }
+    }
+}
+
+impl Dump<'_> {
+    fn stack(&mut self, id: Id, key: &[u8]) -> Result<(), NoMemory> {
+        let mut frames = [Record::NAMELESS; MAX_FRAMES_PER_STACK];
+        let mut count = 0;
+        let mut nameless = false;
+
+        let mut words = key.as_chunks::<{ size_of::<usize>() }>().0.iter();
+        let first = words
+            .next()
+            .map_or(LOGICAL, |word| usize::from_ne_bytes(*word));
+        let mut skip = if first == LOGICAL { 0 } else { first };
+        let mut add = |record| {
+            // As in `Pcs::push`: beyond the limit the root's side wins.
+            let at = count.min(MAX_FRAMES_PER_STACK - 1);
+            frames[at] = record;
+            count = at + 1;
+        };
+        let mut pc = 0;
+        for word in words {
+            pc = usize::from_ne_bytes(*word);
+            let mut visited = false;
+            self.symbolizer.frames(pc, &mut |frame| {
+                visited = true;
+                if skip > 0 {
+                    skip -= 1;
+                } else {
+                    add(self.record(&frame, pc, &mut nameless));
+                }
+            });
+            if !visited {
+                add(Record::of(pc));
+            }
+        }
+        if count == 0 {
+            // All was skipped, and readers want a frame.
+            frames[0] = Record::of(pc);
+            count = 1;
+        }
+
+        if !self.frugal {
+            let size = 1 + (2 + 4 * count) * varint::MAX_LEN;
+            match section(&mut self.batch, EventKind::Stacks, size, self.out) {
+                Ok(batch) => batch.append(size, |to| encode(id, &frames[..count], to)),
+                Err(_) => self.frugal = true,
+            }
+        }
+        if self.frugal {
+            nameless |= count > 1;
+            let out = self.out.last_resort();
+            section(&mut self.batch, EventKind::Stacks, LEAST_STACK, &out)?
+                .append(LEAST_STACK, |to| encode(id, &frames[count - 1..count], to));
+        }
+        self.nameless += u64::from(nameless);
+        Ok(())
+    }
+
+    /// A frame of `pc`, as far as there is memory for its names.
+    fn record(&self, frame: &Frame<'_>, pc: usize, nameless: &mut bool) -> Record {
+        let mut id = |name| {
+            let put = self.strings.put(cut_start(name, MAX_NAME), self.out);
+            *nameless |= put.is_err();
+            put.unwrap_or(Id::EMPTY)
+        };
+        Record {
+            pc: if frame.pc == 0 { pc } else { frame.pc } as u64,
+            function: id(frame.function),
+            file: id(frame.file),
+            line: u64::from(frame.line),
+        }
+    }
+}
+
+impl Record {
+    const NAMELESS: Self = Self {
         pc: 0,
         function: Id::EMPTY,
         file: Id::EMPTY,
         line: 0,
     };
-    let mut frames = [empty; MAX_FRAMES_PER_STACK];
-    let mut count = 0;
-    let mut result = Ok(());
 
-    let mut words = key.as_chunks::<{ size_of::<usize>() }>().0.iter();
-    let first = words
-        .next()
-        .map_or(LOGICAL, |word| usize::from_ne_bytes(*word));
-    let mut skip = if first == LOGICAL { 0 } else { first };
-    for word in words {
-        symbolizer.frames(usize::from_ne_bytes(*word), &mut |frame| {
-            if skip > 0 {
-                skip -= 1;
-                return;
-            }
-            let record = intern(&frame, strings, out);
-            match record {
-                // As in `Pcs::push`: beyond the limit the root's side wins.
-                Ok(record) => {
-                    let at = count.min(MAX_FRAMES_PER_STACK - 1);
-                    frames[at] = record;
-                    count = at + 1;
-                }
-                Err(error) => result = Err(error),
-            }
-        });
-    }
-    result?;
-
-    let size = 1 + (2 + 4 * count) * varint::MAX_LEN;
-    section(current, EventKind::Stacks, size, out)?.append(size, |to| {
-        to[0] = EventKind::Stack as u8;
-        let mut at = 1;
-        let mut number = |value: u64| at += varint::encode(value, &mut to[at..]);
-        number(id.0);
-        number(count as u64);
-        for frame in &frames[..count] {
-            number(frame.pc);
-            number(frame.function.0);
-            number(frame.file.0);
-            number(frame.line);
+    /// A frame of which only the counter is known.
+    fn of(pc: usize) -> Self {
+        Self {
+            pc: pc as u64,
+            ..Self::NAMELESS
         }
-        at
-    });
-    Ok(())
+    }
 }
 
-fn intern(frame: &Frame<'_>, strings: &StringTable, out: &Out<'_>) -> Result<Record, NoMemory> {
-    Ok(Record {
-        pc: frame.pc as u64,
-        function: strings.put(cut_start(frame.function, MAX_NAME), out)?,
-        file: strings.put(cut_start(frame.file, MAX_NAME), out)?,
-        line: u64::from(frame.line),
-    })
+/// Writes a stack; returns its size.
+fn encode(id: Id, frames: &[Record], to: &mut [u8]) -> usize {
+    to[0] = EventKind::Stack as u8;
+    let mut at = 1;
+    let mut number = |value: u64| at += varint::encode(value, &mut to[at..]);
+    number(id.0);
+    number(frames.len() as u64);
+    for frame in frames {
+        number(frame.pc);
+        number(frame.function.0);
+        number(frame.file.0);
+        number(frame.line);
+    }
+    at
 }
 
 #[cfg(all(test, not(loom)))]

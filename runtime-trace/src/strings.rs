@@ -23,6 +23,7 @@ use crate::lock::{Rank, RankedLock};
 use crate::map::{Id, TraceMap};
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
+use crate::region::AllocError;
 use crate::sync::const_unless_loom;
 
 /// One generation's strings.
@@ -55,7 +56,7 @@ impl StringTable {
                 .put(text.as_bytes(), &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
-                .map_err(|_| NoMemory)
+                .map_err(AllocError::memory)
         })
     }
 
@@ -67,6 +68,13 @@ impl StringTable {
         }
         let text = cut_end(text, MAX_STRING_SIZE);
         self.write(text, out, || Ok((self.map.steal_id(), true)))
+    }
+
+    /// Leaves all pages to the system, as [`Region::forget`].
+    ///
+    /// [`Region::forget`]: crate::region::Region::forget
+    pub(crate) fn forget(&mut self) {
+        self.map.forget();
     }
 
     /// Makes room, asks for the ID, and writes the record if it is due.
@@ -138,7 +146,8 @@ pub(crate) fn section<'b>(
             out.push_full(full);
         }
     }
-    current.as_mut().ok_or(NoMemory)
+    // There is one: this never fails.
+    current.as_mut().ok_or(NoMemory::System)
 }
 
 /// The longest start of `text` that has at most `max` bytes.

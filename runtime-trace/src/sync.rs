@@ -14,6 +14,8 @@ pub(crate) use self::real::*;
 
 #[cfg(not(loom))]
 mod real {
+    use core::time::Duration;
+
     pub(crate) use core::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
@@ -41,6 +43,47 @@ mod real {
         }
     }
 
+    /// How long to wait for others, all in all.
+    ///
+    /// While a process is stopped or its machine asleep time goes by and nobody
+    /// gets on. So of the time between two turns only a little counts.
+    #[derive(Debug)]
+    pub(crate) struct Patience {
+        left_ns: u64,
+        seen_ns: u64,
+        turn: u32,
+    }
+
+    /// Most that counts between two turns, nanoseconds.
+    const MOST_NS: u64 = 10_000_000;
+
+    impl Patience {
+        pub(crate) fn new(time: Duration) -> Self {
+            Self {
+                left_ns: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+                seen_ns: 0,
+                turn: 0,
+            }
+        }
+
+        /// One turn of waiting: whether there is patience left for another.
+        pub(crate) fn turn(&mut self) -> bool {
+            wait_turn(self.turn);
+            self.turn = self.turn.saturating_add(1);
+            if self.turn > 64 {
+                let now = crate::sys::monotonic_ns();
+                // At least 1, lest a clock that stands still make it endless.
+                let since = match self.seen_ns {
+                    0 => 1,
+                    seen => now.saturating_sub(seen).clamp(1, MOST_NS),
+                };
+                self.seen_ns = now;
+                self.left_ns = self.left_ns.saturating_sub(since);
+            }
+            self.left_ns > 0
+        }
+    }
+
     /// One turn of a wait: spins first, then lets another thread run.
     pub(crate) fn wait_turn(turn: u32) {
         if turn < 64 {
@@ -53,6 +96,8 @@ mod real {
 
 #[cfg(loom)]
 mod model {
+    use core::time::Duration;
+
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
@@ -61,6 +106,22 @@ mod model {
     /// One turn of a wait: the model must run somebody else.
     pub(crate) fn wait_turn(_turn: u32) {
         loom::thread::yield_now();
+    }
+
+    /// As the real one, with turns for nanoseconds.
+    #[derive(Debug)]
+    pub(crate) struct Patience(u128);
+
+    impl Patience {
+        pub(crate) fn new(time: Duration) -> Self {
+            Self(time.as_nanos())
+        }
+
+        pub(crate) fn turn(&mut self) -> bool {
+            wait_turn(0);
+            self.0 = self.0.saturating_sub(1);
+            self.0 > 0
+        }
     }
 }
 

@@ -20,6 +20,26 @@
 //!   writing = OUT
 //! ```
 //!
+//! # A thread that does not leave
+//!
+//! A thread may die inside an emission, or an embedder may forget an `Emit`.
+//! `settle` waits for it with bounded patience; then the trace ends, and
+//! `give_up` takes a copy of what the thread wrote so far, without touching
+//! anything that it may still write to. For that each buffer has an *offer*:
+//!
+//! ```text
+//!   thread, to change batches           who gives up
+//!   offer: batch ─► CHANGING            offer: any ─► GIVEN_UP
+//!   seal, push, take another              was a batch: it stays with the thread,
+//!   offer: CHANGING ─► new batch            and may be read up to `used`
+//!   (either fails when GIVEN_UP: the      was CHANGING: it cannot be had
+//!   thread has lost its batch's future)
+//! ```
+//!
+//! Its slot, its batch and the epoch's tables stay as they are until the thread
+//! is out after all, which may be never: `generation.rs` does not start another
+//! trace before.
+//!
 //! # Invariants
 //!
 //! 1. `buffers[e % 2]` of a slot is touched by the slot's thread only between
@@ -34,24 +54,29 @@
 //! 4. Slots are never freed while the tracer lives; a slot whose thread is gone
 //!    is claimed by a later one, under a new ID. IDs are never used again.
 //! 5. The latest time a thread wrote never decreases, whatever the clock does.
+//! 6. Whoever found a batch in an offer and put `GIVEN_UP` there may read the
+//!    batch until the thread is out: the thread changes batches only from an
+//!    offer that is not `GIVEN_UP`, and adds only behind what was read.
 //!
 //! # Memory orderings
 //!
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
 //! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
-//! | `writing` stores of OUT and of an epoch | Release | the load in `settle`: the batch is seen as written |
+//! | `writing` store of OUT | Release | the load in `settle`: the batch is seen as written; for the store of an epoch the fence does that |
 //! | `writing` load in `settle` | Acquire | the above |
 //! | `epoch` load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
+//! | `offers` store of a new batch | Release | the swap in `give_up`: the batch is seen as begun |
+//! | `offers` swap in `give_up` | Acquire | the above |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
-//! | `first`, `next` | Acquire / Release | each other: a slot is initialised before it is on the list |
+//! | `first` load / exchange | Acquire / Release | each other: a slot is initialised before it is on the list, and so are those behind it |
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use trace_format::{BatchHeader, EventKind};
 
-use crate::batch::{Batch, timed_size};
+use crate::batch::{Batch, peek, timed_size};
 use crate::clock;
 use crate::lock::Rank;
 use crate::pages::{Env, NoMemory};
@@ -59,7 +84,7 @@ use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
-    AtomicBool, AtomicPtr, AtomicU64, Ordering, UnsafeCell, const_unless_loom, fence, wait_turn,
+    AtomicBool, AtomicPtr, AtomicU64, Ordering, Patience, UnsafeCell, const_unless_loom, fence,
 };
 
 /// What the tracer keeps for one thread, in memory that others can reach.
@@ -75,6 +100,8 @@ pub(crate) struct Slot {
     /// Timed events written, ever.
     events: AtomicU64,
     buffers: [UnsafeCell<Option<Batch>>; 2],
+    /// Each buffer's batch as others may see it; see the module's documentation.
+    offers: [Offer; 2],
     next: AtomicPtr<Slot>,
 }
 
@@ -86,6 +113,67 @@ unsafe impl Sync for Slot {}
 const OUT: u64 = 0;
 /// It is, but has not read the epoch yet.
 const ENTERING: u64 = u64::MAX;
+
+/// The batch in a buffer, `NONE`, `CHANGING` or `GIVEN_UP`.
+#[derive(Debug)]
+pub(crate) struct Offer(AtomicPtr<u8>);
+
+const NONE: *mut u8 = ptr::null_mut();
+const CHANGING: *mut u8 = ptr::without_provenance_mut(1);
+const GIVEN_UP: *mut u8 = ptr::without_provenance_mut(2);
+
+impl Offer {
+    const_unless_loom! {
+        fn new() -> Self {
+            Self(AtomicPtr::new(NONE))
+        }
+    }
+
+    /// The thread is about to change batches: whether it may.
+    fn begin_change(&self) -> bool {
+        // Relaxed, all: only this thread stores anything but `GIVEN_UP`, and
+        // who put that there reads nothing that this thread wrote before.
+        let at = self.0.load(Ordering::Relaxed);
+        at != GIVEN_UP
+            && self
+                .0
+                .compare_exchange(at, CHANGING, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// It has done so, and `batch` is in the buffer: whether it may be used.
+    fn end_change(&self, batch: Option<&Batch>) -> bool {
+        let at = batch.map_or(NONE, Batch::address);
+        // Release: pairs with the Acquire swap in `give_up`. Relaxed on
+        // failure: nothing is read.
+        self.0
+            .compare_exchange(CHANGING, at, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn give_up(&self) -> Offered {
+        // Acquire: pairs with the Release exchange in `end_change`.
+        match self.0.swap(GIVEN_UP, Ordering::Acquire) {
+            CHANGING | GIVEN_UP => Offered::Lost,
+            at => Offered::Batch(NonNull::new(at)),
+        }
+    }
+
+    /// The buffer is empty, and the thread that fills it next learns of that by
+    /// the epoch.
+    fn reset(&self) {
+        // Relaxed: see above.
+        self.0.store(NONE, Ordering::Relaxed);
+    }
+}
+
+/// What a thread that does not leave had in its buffer.
+enum Offered {
+    /// A batch, if any; it stays where it is.
+    Batch(Option<NonNull<u8>>),
+    /// There is no saying.
+    Lost,
+}
 
 /// All threads that ever traced.
 #[derive(Debug)]
@@ -143,6 +231,7 @@ impl Threads {
                 id: AtomicU64::new(0),
                 events: AtomicU64::new(0),
                 buffers: [UnsafeCell::new(None), UnsafeCell::new(None)],
+                offers: [Offer::new(), Offer::new()],
                 next: AtomicPtr::new(ptr::null_mut()),
             });
             slot.as_ref()
@@ -175,11 +264,18 @@ impl Threads {
             // SAFETY: initialised before it was put on the list, and never
             // freed while `self` is borrowed (Invariant 4).
             let slot = unsafe { slot.as_ref() };
-            // Acquire: later slots were put on the list with Release, each
-            // before the one in front of it.
-            next = slot.next.load(Ordering::Acquire);
+            // Relaxed: an exchange goes on with the release sequence of those
+            // before it, so the load of `first` has acquired every slot behind.
+            next = slot.next.load(Ordering::Relaxed);
             Some(slot)
         })
+    }
+
+    /// Leaves all slots to the system, as [`Region::forget`].
+    pub(crate) fn forget(&mut self) {
+        // Relaxed: exclusive access.
+        self.first.store(ptr::null_mut(), Ordering::Relaxed);
+        self.memory.forget();
     }
 
     /// Timed events that all threads have written, ever.
@@ -190,31 +286,102 @@ impl Threads {
 
     /// Waits until no thread writes into `epoch` any more, and takes the
     /// batches that they left. The epoch in force is already another.
-    pub(crate) fn settle(&self, epoch: u64, mut take: impl FnMut(Batch)) {
+    ///
+    /// Returns whether all were out before the patience was at its end.
+    pub(crate) fn settle(
+        &self,
+        epoch: u64,
+        patience: &mut Patience,
+        mut take: impl FnMut(Batch),
+    ) -> bool {
         // SeqCst: pairs with the fence in `enter` (Invariant 2).
         fence(Ordering::SeqCst);
+        let mut all = true;
         for slot in self.iter() {
-            let mut turn = 0;
-            loop {
-                // Acquire: pairs with the Release stores in `leave` and `enter`.
-                let writing = slot.writing.load(Ordering::Acquire);
-                if writing != ENTERING && writing != epoch {
-                    break;
+            // Looked at once a turn: a thread that was out once may be on its way
+            // into the next epoch when looked at again.
+            let out = loop {
+                match slot.is_in(epoch) {
+                    false => break true,
+                    true if !patience.turn() => break false,
+                    true => {}
                 }
-                wait_turn(turn);
-                turn = turn.saturating_add(1);
+            };
+            match out {
+                false => all = false,
+                // SAFETY: it was out, as just seen, behind the fence.
+                true => unsafe { slot.take_left(epoch) }
+                    .into_iter()
+                    .for_each(&mut take),
             }
-            let left = slot.buffers[parity(epoch)].with_mut(|buffer| {
-                // SAFETY: Invariants 1 and 2: the thread is done with this
-                // buffer, and nobody else settles at the same time.
-                unsafe { (*buffer).take() }
-            });
-            left.into_iter().for_each(&mut take);
         }
+        all
+    }
+
+    /// How many threads are in `epoch`, or about to be.
+    pub(crate) fn count_in(&self, epoch: u64) -> usize {
+        self.iter().filter(|slot| slot.is_in(epoch)).count()
+    }
+
+    /// Gives up waiting after [`settle`](Self::settle), with tracing off. Shows
+    /// what each thread that is not out has written so far; takes the batches
+    /// of those that are out by now.
+    ///
+    /// Returns whether all of it could be had.
+    pub(crate) fn give_up(
+        &self,
+        epoch: u64,
+        mut take: impl FnMut(Batch),
+        mut copy: impl FnMut(&[u8]) -> bool,
+    ) -> bool {
+        // The fence of `settle`, which comes before, orders these loads as well.
+        let mut all = true;
+        for slot in self.iter() {
+            if !slot.is_in(epoch) {
+                // SAFETY: it is out, as just seen, behind the fence.
+                unsafe { slot.take_left(epoch) }
+                    .into_iter()
+                    .for_each(&mut take);
+                continue;
+            }
+            all &= match slot.offers[parity(epoch)].give_up() {
+                Offered::Batch(None) => true,
+                // SAFETY: it was begun before it was offered, and by Invariant 6
+                // stays as it is until the thread is out, which is found out by
+                // the thread that does this.
+                Offered::Batch(Some(block)) => copy(unsafe { peek(block) }),
+                Offered::Lost => false,
+            };
+        }
+        all
     }
 }
 
 impl Slot {
+    /// Whether the thread may be writing into `epoch`.
+    fn is_in(&self, epoch: u64) -> bool {
+        // Acquire: pairs with the Release store in `leave` and with the fence in
+        // `enter`.
+        let writing = self.writing.load(Ordering::Acquire);
+        writing == ENTERING || writing == epoch
+    }
+
+    /// Takes what the thread left in the buffer of `epoch`.
+    ///
+    /// # Safety
+    ///
+    /// The caller settles, and has seen behind its fence that the thread is not
+    /// in `epoch`.
+    unsafe fn take_left(&self, epoch: u64) -> Option<Batch> {
+        let left = self.buffers[parity(epoch)].with_mut(|buffer| {
+            // SAFETY: Invariants 1 and 2: the thread is done with this buffer,
+            // and nobody else settles at the same time.
+            unsafe { (*buffer).take() }
+        });
+        self.offers[parity(epoch)].reset();
+        left
+    }
+
     fn try_claim(&self) -> bool {
         // Acquire: pairs with the Release store in `give_up`. Relaxed on
         // failure: another slot is tried.
@@ -235,12 +402,17 @@ impl Slot {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// Whether this thread is already writing, which only a signal handler or
-    /// another callback in the middle of an emission can find.
+    /// What this thread is writing into already: an epoch, or `u64::MAX` if it
+    /// has yet to read it. Only a signal handler or another callback in the
+    /// middle of an emission can find any, or who comes after an `Emit` was
+    /// forgotten.
     #[inline]
-    pub(crate) fn is_writing(&self) -> bool {
+    pub(crate) fn is_writing(&self) -> Option<u64> {
         // Relaxed: this thread's own store.
-        self.writing.load(Ordering::Relaxed) != OUT
+        match self.writing.load(Ordering::Relaxed) {
+            OUT => None,
+            epoch => Some(epoch),
+        }
     }
 
     /// Starts to write: the epoch to write into, or `None` if tracing is off.
@@ -257,9 +429,10 @@ impl Slot {
                 None
             }
             epoch => {
-                // Release: pairs with the Acquire load in `settle`, which may
-                // see this and not the last `leave`.
-                self.writing.store(epoch, Ordering::Release);
+                // Relaxed: the load in `settle` may see this and not the last
+                // `leave`, but the fence above comes before this store and after
+                // all that was written until then.
+                self.writing.store(epoch, Ordering::Relaxed);
                 Some(epoch)
             }
         }
@@ -290,6 +463,30 @@ impl Slot {
         })
     }
 
+    /// The offer of the buffer of `epoch`.
+    #[inline]
+    pub(crate) fn offer(&self, epoch: u64) -> &Offer {
+        &self.offers[parity(epoch)]
+    }
+
+    /// Takes this thread's own batch of `epoch`, unless it was given up.
+    ///
+    /// # Safety
+    ///
+    /// As for [`with_buffer`](Self::with_buffer).
+    pub(crate) unsafe fn hand_in(&self, epoch: u64, push: impl FnOnce(Batch)) {
+        if !self.offer(epoch).begin_change() {
+            return;
+        }
+        // SAFETY: the caller's word, passed on.
+        let own = unsafe { self.with_buffer(epoch, Option::take) };
+        if let Some(batch) = own {
+            push(batch);
+        }
+        // If it was given up meanwhile, there is no batch to lose.
+        self.offer(epoch).end_change(None);
+    }
+
     #[inline]
     pub(crate) fn count_event(&self) {
         // Relaxed, and no read-modify-write: only this thread writes it.
@@ -313,6 +510,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) env: Env<'a>,
     pub(crate) epoch: u64,
     pub(crate) thread: u64,
+    /// The thread's offer, if it is one's.
+    pub(crate) offer: Option<&'a Offer>,
     /// Time of the latest event (Invariant 5).
     pub(crate) latest: &'a Cell<u64>,
 }
@@ -345,20 +544,38 @@ impl Stream<'_> {
         time: u64,
     ) -> Result<&'b mut Batch, NoMemory> {
         // What follows an event that was lost must be lost as well, but for
-        // what the tracer itself says in the end.
-        if self.shared.has_ended_early(self.epoch) && !self.env.is_unlimited() {
-            return Err(NoMemory);
+        // what the tracer itself says in the end. (Why is asked of the trace,
+        // which has ended, and not of this.)
+        let ended = Err(NoMemory::System);
+        if self.shared.has_ended_early(self.epoch) && !self.env.is_finishing() {
+            return ended;
         }
-        let out = self.shared.out(self.epoch, &self.env);
+        if !self.offer.is_none_or(Offer::begin_change) {
+            return ended;
+        }
+        let out = match self.env.is_finishing() {
+            true => self.shared.out(self.epoch, &self.env).last_resort(),
+            false => self.shared.out(self.epoch, &self.env),
+        };
         if let Some(full) = current.take() {
             out.push_full(full);
         }
-        let mut fresh = out.take_empty()?;
-        fresh.begin(&BatchHeader {
-            generation: out.generation,
-            thread: self.thread,
-            time,
-        });
-        Ok(current.insert(fresh))
+        let mut fresh = out.take_empty();
+        if let Ok(fresh) = &mut fresh {
+            fresh.begin(&BatchHeader {
+                generation: out.generation,
+                thread: self.thread,
+                time,
+            });
+        }
+        let kept = self
+            .offer
+            .is_none_or(|offer| offer.end_change(fresh.as_ref().ok()));
+        let fresh = fresh?;
+        if kept {
+            return Ok(current.insert(fresh));
+        }
+        fresh.unmap(self.env.pages);
+        ended
     }
 }

@@ -16,7 +16,7 @@ use crate::lock::Held;
 use crate::loss::Losses;
 use crate::pages::NoMemory;
 use crate::queue::{Pulled, parity};
-use crate::shared::Shared;
+use crate::shared::{End, Shared, Tables};
 use crate::sync::{Ordering, const_unless_loom};
 
 /// An execution tracer.
@@ -36,7 +36,9 @@ pub type WorkerError = NoMemory;
 /// Figures about the trace being written, or the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Timed events written, statuses included.
+    /// Timed events written, statuses included. (What a thread writes after it
+    /// was given up, see [`AdvanceError::ThreadStuck`], is in the count and not
+    /// in the file.)
     pub events: u64,
     /// Bytes of batches queued for the reader.
     pub bytes: u64,
@@ -48,6 +50,21 @@ pub struct Stats {
     pub mapped: usize,
     /// What was lost.
     pub losses: Losses,
+    /// What was lost in the newest generation, and in the one before it.
+    pub recent: [GenerationLosses; 2],
+    /// Threads that did not leave a generation before its trace was ended
+    /// without them, and have not since. The generation's tables and a batch of
+    /// each stay mapped for them, within [`Config::memory_limit`].
+    pub stuck_threads: usize,
+}
+
+/// What was lost in one generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GenerationLosses {
+    /// Its number in the file, from 1; 0 if there was no such generation.
+    pub generation: u64,
+    /// What was lost in it.
+    pub losses: Losses,
 }
 
 impl Tracer {
@@ -58,11 +75,11 @@ impl Tracer {
         }
     }
 
-    /// Whether events are recorded at this moment. One relaxed load.
+    /// Whether events are recorded at this moment.
     #[inline]
     pub fn enabled(&self) -> bool {
         // Relaxed: a hint; `acquire` looks again behind its fence.
-        self.shared.epoch.load(Ordering::Relaxed) != 0
+        self.shared.switch.epoch().load(Ordering::Relaxed) != 0
     }
 
     /// Registers the calling thread, whether tracing is on or not. The handle
@@ -70,7 +87,8 @@ impl Tracer {
     ///
     /// # Errors
     ///
-    /// [`NoMemory`]; the thread can run untraced and try again later.
+    /// [`NoMemory`]; the thread can run untraced and try again later. In a fork
+    /// of the process that traced there is never any.
     pub fn worker(&self) -> Result<Worker<'_>, WorkerError> {
         Worker::register(&self.shared)
     }
@@ -115,17 +133,24 @@ impl Tracer {
     pub fn set_procs(&self, procs: u32) {
         self.shared.set_procs(procs);
         // Relaxed: a figure; the note is due to whoever runs next.
-        let epoch = self.shared.epoch.load(Ordering::Relaxed);
+        let epoch = self.shared.switch.epoch().load(Ordering::Relaxed);
         self.shared.notes_due.store(epoch, Ordering::Relaxed);
     }
 
     /// The one reader of what is written, unless there is one already.
     pub fn reader(&self) -> Option<Reader<'_>> {
-        // Acquire: pairs with the Release store in the last reader's drop.
-        (!self.shared.reading.swap(true, Ordering::Acquire)).then(|| Reader {
+        // Acquire: pairs with the Release store in the last reader's drop: this
+        // one knows whether that one has failed. Relaxed on failure: nothing is
+        // read then.
+        let claimed =
+            self.shared
+                .reading
+                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        claimed.is_ok().then(|| Reader {
             shared: &self.shared,
             batch: None,
             header: [0; HEADER_LEN],
+            at_end: false,
             held: Held::new(),
         })
     }
@@ -134,14 +159,31 @@ impl Tracer {
     /// nobody emits.
     pub fn stats(&self) -> Stats {
         let shared = &self.shared;
+        if shared.switch.is_forked() {
+            // Another's figures, and perhaps in the middle of a change.
+            return Stats::default();
+        }
         let held = Held::new();
         let (bytes, batches) = shared.queue.pushed(&shared.env(&held));
         // Relaxed, all: figures.
         let first = shared.first_epoch.load(Ordering::Relaxed);
         let last = shared.last_epoch.load(Ordering::Relaxed);
         let threads = shared.threads.events() - shared.events_before.load(Ordering::Relaxed);
+        let recent = |epoch: u64| match epoch {
+            epoch if epoch < first || first == 0 => GenerationLosses::default(),
+            epoch => GenerationLosses {
+                generation: epoch - first + 1,
+                losses: shared.generation_losses[parity(epoch)].get(),
+            },
+        };
+        let stuck = shared.stuck.each_ref().map(|s| s.load(Ordering::Relaxed));
+        let stuck_in = |epoch: u64| match epoch {
+            0 => 0,
+            epoch => shared.threads.count_in(epoch),
+        };
+        let events = threads + shared.other_events.load(Ordering::Relaxed);
         Stats {
-            events: threads + shared.other_events.load(Ordering::Relaxed),
+            events: events - shared.discarded_events.load(Ordering::Relaxed).min(events),
             bytes,
             batches,
             generations: if first == 0 {
@@ -151,6 +193,8 @@ impl Tracer {
             },
             mapped: shared.pages.mapped(),
             losses: shared.losses.get(),
+            recent: [recent(last), recent(last.saturating_sub(1))],
+            stuck_threads: stuck.map(stuck_in).into_iter().sum(),
         }
     }
 }
@@ -165,6 +209,13 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         // No handle is left, since they borrow the tracer: all is ours. The
         // regions of tables and slots give their pages back themselves.
+        if self.shared.switch.is_forked() {
+            // Locks may be held by threads that are not here, and lists be half
+            // changed. All is left to the system.
+            self.shared.threads.forget();
+            self.shared.tables.iter_mut().for_each(Tables::forget);
+            return;
+        }
         let shared = &self.shared;
         let held = Held::new();
         let env = shared.env(&held);
@@ -174,7 +225,8 @@ impl Drop for Tracer {
             }
         }
         for epoch in 0..2 {
-            shared.queue.discard(epoch, &env);
+            shared.queue.discard(epoch, &env, |_| {});
+            shared.queue.release_aside(epoch, &env);
             // SAFETY: as above.
             unsafe { shared.tables[parity(epoch)].reset(&env) };
         }
@@ -189,6 +241,8 @@ pub struct Reader<'t> {
     /// What was lent last.
     batch: Option<Batch>,
     header: [u8; HEADER_LEN],
+    /// Whether the file has been read to its end.
+    at_end: bool,
     held: Held,
 }
 
@@ -211,17 +265,67 @@ impl Reader<'_> {
         reason = "it lends its bytes, which an Iterator cannot"
     )]
     pub fn next(&mut self) -> Chunk<'_> {
-        let env = self.shared.env(&self.held);
-        match self.shared.queue.pull(self.batch.take(), &env) {
-            Pulled::Header(version) => {
-                self.header = version.header();
-                Chunk::Data(&self.header)
-            }
-            Pulled::Batch(batch) => Chunk::Data(self.batch.insert(batch).bytes()),
-            Pulled::EndOfGeneration => Chunk::Data(&[EventKind::EndOfGeneration as u8]),
-            Pulled::Pending => Chunk::Pending,
-            Pulled::End => Chunk::End,
+        if self.shared.switch.is_forked() {
+            return Chunk::End; // The file is the parent's.
         }
+        let env = self.shared.env(&self.held);
+        loop {
+            let pulled = self.shared.queue.pull(self.batch.take(), &env);
+            self.at_end = matches!(pulled, Pulled::End);
+            match pulled {
+                Pulled::Pending => return Chunk::Pending,
+                Pulled::End => return Chunk::End,
+                // Relaxed: this thread's own store, or that of the reader before,
+                // or of who started.
+                _ if self.shared.sink_failed.load(Ordering::Relaxed) => {
+                    if let Pulled::Batch(batch) = pulled {
+                        self.lose(&batch);
+                        self.batch = Some(batch);
+                    }
+                }
+                Pulled::Header(version) => {
+                    self.header = version.header();
+                    return Chunk::Data(&self.header);
+                }
+                Pulled::Batch(batch) => return Chunk::Data(self.batch.insert(batch).bytes()),
+                Pulled::EndOfGeneration => {
+                    return Chunk::Data(&[EventKind::EndOfGeneration as u8]);
+                }
+            }
+        }
+    }
+
+    /// Says that the piece that was read last could not be written, nor will
+    /// what follows: the trace ends, and its events from that piece on are lost
+    /// ([`Loss::FailedSink`](crate::Loss::FailedSink)).
+    ///
+    /// [`next`](Self::next) gives no more data, only `Pending` and in the end,
+    /// after [`Tracer::advance`] or [`Tracer::stop`], `End`; so it is called on
+    /// as before. After `End` this does nothing.
+    pub fn fail(&mut self) {
+        if self.at_end || self.shared.switch.is_forked() {
+            return;
+        }
+        // Relaxed: a message to this thread, and a cause for others.
+        self.shared.sink_failed.store(true, Ordering::Relaxed);
+        if let Some(batch) = &self.batch {
+            self.lose(batch);
+        }
+        // Relaxed: it is this trace's, since another does not start before this
+        // one was read to its end. If the next generation begins meanwhile,
+        // `advance` sees that the one before it has ended.
+        let open = self.shared.open_epoch.load(Ordering::Relaxed);
+        if open != 0 {
+            self.shared.end_early(open, End::Sink);
+        }
+    }
+
+    fn lose(&self, batch: &Batch) {
+        // Relaxed: as in `fail`.
+        let first = self.shared.first_epoch.load(Ordering::Relaxed);
+        let epoch = first + batch.generation() - 1;
+        self.shared
+            .lose_batch(epoch, crate::Loss::FailedSink, batch);
     }
 }
 
@@ -230,7 +334,7 @@ impl Drop for Reader<'_> {
         if let Some(batch) = self.batch.take() {
             batch.unmap(&self.shared.pages);
         }
-        // Release: pairs with the Acquire swap in `Tracer::reader`.
+        // Release: pairs with the Acquire exchange in `Tracer::reader`.
         self.shared.reading.store(false, Ordering::Release);
     }
 }

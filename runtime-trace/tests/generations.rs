@@ -10,6 +10,10 @@ use runtime_trace::{
     Sweep, Symbolizer, TaskTrace, Tracer, Version, Worker,
 };
 
+/// What stays mapped while tracing is off: the workers' slots and, on Linux, the
+/// switch.
+const IDLE: usize = runtime_trace::pages::BLOCK_SIZE * (1 + cfg!(target_os = "linux") as usize);
+
 /// A host without tasks, which may misbehave when it is called.
 #[derive(Default)]
 struct TestHost<'a> {
@@ -196,7 +200,7 @@ fn little_memory_refuses_to_start_or_ends_the_trace_early() {
             Err(error) => {
                 assert_eq!(error, StartError::NoMemory, "{blocks} blocks");
                 assert_eq!(drain(&tracer), (vec![], true));
-                assert_eq!(tracer.stats().mapped, BLOCK, "{blocks} blocks");
+                assert_eq!(tracer.stats().mapped, IDLE, "{blocks} blocks");
                 refused += 1;
                 continue;
             }
@@ -209,11 +213,8 @@ fn little_memory_refuses_to_start_or_ends_the_trace_early() {
             Err(StopError::EndedEarly) => early += 1,
             Err(other) => panic!("{blocks} blocks: {other}"),
         }
-        assert_eq!(
-            result.is_err(),
-            losses.count(Loss::NoMemory) > 0,
-            "{blocks}: {losses}"
-        );
+        assert!(result.is_ok() || losses.events() > 0, "{blocks}: {losses}");
+        assert_eq!(losses.count(Loss::NoMemory), 0, "the system refused none");
         let (file, ended) = drain(&tracer);
         assert!(
             ended && file.ends_with(&[52]),
@@ -231,15 +232,16 @@ fn little_memory_refuses_to_start_or_ends_the_trace_early() {
     );
 }
 
-/// The names of a generation that ends for want of memory take more of it; they
-/// are written all the same, or the whole generation would be lost.
+/// The stacks of a generation that ends for want of memory take more of it. What
+/// they need at the least was set aside, and the rest is done without.
 #[test]
 fn a_trace_that_ends_early_is_whole() {
     static PROC: ProcTrace = ProcTrace::new(0);
     let (tracer, host) = (Tracer::new(), TestHost::default());
     let worker = tracer.worker().unwrap();
     let mut config = Config::new(1);
-    config.memory_limit = 40 * runtime_trace::pages::BLOCK_SIZE;
+    let limit = 40 * runtime_trace::pages::BLOCK_SIZE;
+    config.memory_limit = limit;
     tracer.start(&config, &host).unwrap();
     worker.acquire(None, None).unwrap().proc_start(&PROC);
     let mut created = 0;
@@ -253,12 +255,13 @@ fn a_trace_that_ends_early_is_whole() {
     assert!(tracer.advance_due(), "the end is not noticed");
     assert_eq!(tracer.advance(&host), Err(AdvanceError::EndedEarly));
     let losses = tracer.stats().losses;
-    assert_eq!(losses.count(Loss::NoMemory), 1, "{losses}");
+    assert_eq!((losses.events(), losses.count(Loss::SlowReader)), (1, 1));
+    let nameless = losses.count(Loss::Names);
+    assert!(0 < nameless && nameless < created as u64, "{losses}");
+    assert!(tracer.stats().mapped <= limit);
     let (file, ended) = drain(&tracer);
     assert!(ended && file.ends_with(&[52]));
-    assert!(file.len() > created * 20, "names are missing");
-    // Only the worker's slot is left.
-    assert_eq!(tracer.stats().mapped, runtime_trace::pages::BLOCK_SIZE);
+    assert_eq!(tracer.stats().mapped, IDLE);
 }
 
 /// Threads come and go; IDs do not come again.
@@ -272,5 +275,5 @@ fn worker_ids_are_never_reused() {
         last = two.id();
     }
     // Their slots do: all fit in one block.
-    assert_eq!(tracer.stats().mapped, runtime_trace::pages::BLOCK_SIZE);
+    assert_eq!(tracer.stats().mapped, IDLE);
 }

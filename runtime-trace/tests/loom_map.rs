@@ -145,6 +145,26 @@ fn get_beside_put() {
     );
 }
 
+/// A walk beside two inserts, one below the other, visits a key whole or not
+/// at all.
+#[test]
+fn walk_beside_puts() {
+    race(
+        |table| table.keys(),
+        |table| {
+            [
+                table.put_with_hash(b"one", 0),
+                table.put_with_hash(b"two", 0),
+            ]
+        },
+        |table, walked, _| {
+            let all = [(1, b"one".to_vec()), (2, b"two".to_vec())];
+            assert!(all.starts_with(&walked), "{walked:?}");
+            assert_eq!(table.keys(), all);
+        },
+    );
+}
+
 /// A stolen ID is nobody's.
 #[test]
 fn steal_beside_put() {

@@ -3,7 +3,8 @@
 //! ```text
 //!  sim (a seeded scheduler) ──┐                             ┌─► check: is it true?
 //!                             ├─► runtime-trace ─► file ─► wire
-//!  hands (steps by hand) ─────┘                             └─► text, to compare
+//!  hands (steps by hand) ─────┤                             └─► text, to compare
+//!  lone (a task a thread) ────┘
 //! ```
 //!
 //! Nothing here knows how the tracer or the scheduler of the language works:
@@ -14,6 +15,7 @@ pub mod check;
 pub mod fault;
 pub mod hands;
 pub mod kept;
+pub mod lone;
 pub mod rng;
 pub mod sim;
 pub mod text;

@@ -181,6 +181,10 @@ impl Tables {
                 generation: generation.number,
             });
         }
+        // Names may be missing where there was no memory for them.
+        if resolved.function.is_empty() || resolved.file.is_empty() {
+            return Ok(resolved);
+        }
         let first = self.pcs.entry(frame.pc).or_insert_with(|| resolved.clone());
         if *first != resolved {
             return Err(Fault::PcMeansTwo { pc: frame.pc });

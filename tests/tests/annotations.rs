@@ -13,7 +13,7 @@ use e2e::check::{Ends, Step, check};
 use e2e::kept::Kept;
 use e2e::wire::{Generation, Trace};
 use trace_format::EventKind;
-use vm::{Options, Outcome, TraceOptions, TraceVersion};
+use vm::{Options, Outcome, TraceOptions};
 
 /// A program and what its tasks say.
 struct Case {
@@ -311,19 +311,16 @@ fn said(case: &Case, name: &str, workers: u32, pause: u64) -> Said {
     let kept = Kept::place(name).expect("the folder for traces can be made");
     let mut options = Options::new(workers);
     options.args = vec![pause.to_string()];
+    let file = File::create(kept.path()).expect("a trace can be created");
     options.trace = Some(TraceOptions {
-        file: File::create(kept.path()).expect("a trace can be created"),
-        version: TraceVersion::default(),
         period: Duration::from_millis(1),
+        ..TraceOptions::new(file)
     });
     let Outcome { end, trace } =
         vm::run(&program, options, &mut std::io::sink()).expect("it can be started");
     assert_eq!(end.status(), case.status, "{name}: {end}");
     let report = trace.expect("it was traced");
-    assert!(
-        report.file_error.is_none() && report.incomplete.is_none() && report.lost == 0,
-        "{name}: {report:?}"
-    );
+    assert!(report.is_whole(), "{name}: {report:?}");
     let trace = kept.read();
     // That user tasks begin and end once and regions end in their order is
     // seen here.

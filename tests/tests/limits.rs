@@ -104,7 +104,7 @@ fn it_ends_in_two_generations_at_once() {
     let procs = [ProcTrace::new(0), ProcTrace::new(1)];
     let tasks = [TaskTrace::new(1), TaskTrace::new(2)];
     let mut config = Config::new(2);
-    config.memory_limit = 16 * BLOCK;
+    config.memory_limit = 32 * BLOCK;
     tracer.start(&config, &Silent).expect("it starts");
     let mut recorder = Recorder::new(&tracer, "limit-two-generations");
 
@@ -156,7 +156,7 @@ fn it_ends_in_two_generations_at_once() {
         let advanced = tracer.advance(&Silent);
         assert_eq!(advanced, Err(AdvanceError::EndedEarly));
     });
-    assert!(tracer.stats().losses.count(Loss::NoMemory) > 0);
+    assert!(tracer.stats().losses.count(Loss::AfterEnd) > 0);
     let trace = recorder.finish().read();
     assert_eq!(trace.generations.len(), 1, "the second is not in the file");
     if let Err(fault) = check(&trace, Ends::Early) {

@@ -79,20 +79,18 @@ fn open(path: &Path) -> File {
 }
 
 fn start(control: &TraceControl, kept: &Kept, version: TraceVersion) {
+    let file = File::create(kept.path()).expect("a trace can be created");
     let options = TraceOptions {
-        file: File::create(kept.path()).expect("a trace can be created"),
         version,
         period: Duration::from_millis(1),
+        ..TraceOptions::new(file)
     };
     control.start(options).expect("no trace is being recorded");
 }
 
 fn stop(control: &TraceControl) {
     let report = control.stop().expect("a trace is being recorded");
-    assert!(
-        report.lost == 0 && report.incomplete.is_none() && report.file_error.is_none(),
-        "{report:?}"
-    );
+    assert!(report.is_whole(), "{report:?}");
 }
 
 /// What the first generation says first of each task that is older than the

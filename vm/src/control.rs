@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::error::VmError;
 use crate::options::TraceOptions;
-use crate::outcome::TraceReport;
+use crate::recorded::TraceReport;
 
 /// Starts and stops traces of one run, from any thread.
 #[derive(Clone, Debug)]
@@ -55,7 +55,9 @@ impl TraceControl {
     /// waits for that.
     ///
     /// The trace lasts until [`stop`](Self::stop), or until the program ends;
-    /// then the [outcome](crate::Outcome::trace) has its report.
+    /// then the [outcome](crate::Outcome::trace) has its report. That goes for
+    /// one that has had to end early as well, whether it goes on in another file
+    /// or not.
     ///
     /// # Errors
     /// - [`VmError::TraceStart`] if a trace is being recorded already
@@ -69,7 +71,8 @@ impl TraceControl {
         self.ask(|answer| Request::Start(options, answer))
     }
 
-    /// Stops the trace. When it returns, the file is complete.
+    /// Stops the trace. When it returns, the file is complete, or, if it is
+    /// stuck, given up; see [`TraceOptions`].
     ///
     /// # Errors
     /// - [`VmError::NotTracing`] if no trace is being recorded.

@@ -22,6 +22,8 @@ pub enum VmError {
     Thread(io::Error),
     /// Tracing cannot start.
     TraceStart(StartError),
+    /// A further file of a trace cannot be opened.
+    TraceFile(io::Error),
     /// No trace is being recorded that could be stopped.
     NotTracing,
     /// The program has ended, or was not run after all.
@@ -40,6 +42,7 @@ impl fmt::Display for VmError {
                 write!(f, "cannot start a thread: {error}; try fewer --workers")
             }
             VmError::TraceStart(error) => write!(f, "cannot start the trace: {error}"),
+            VmError::TraceFile(error) => write!(f, "cannot open another file: {error}"),
             VmError::NotTracing => write!(f, "no trace is being recorded; start one first"),
             VmError::Ended => write!(f, "the program has ended, and with it its traces"),
         }
@@ -51,7 +54,7 @@ impl std::error::Error for VmError {
         match self {
             VmError::Workers(_) | VmError::NotTracing | VmError::Ended => None,
             VmError::BadCode(error) => Some(error),
-            VmError::Thread(error) => Some(error),
+            VmError::Thread(error) | VmError::TraceFile(error) => Some(error),
             VmError::TraceStart(error) => Some(error),
         }
     }

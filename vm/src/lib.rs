@@ -45,6 +45,7 @@ mod number;
 mod options;
 mod outcome;
 mod output;
+mod recorded;
 mod report;
 mod sched;
 mod state;
@@ -70,11 +71,12 @@ pub use control::{TraceControl, TraceRequests, trace_control};
 pub use error::VmError;
 pub use fault::Fault;
 pub use interrupt::Interrupt;
-pub use options::{MAX_WORKERS, Options, TraceOptions, TraceVersion};
+pub use options::{MAX_WORKERS, NextFile, Options, TraceOptions, TraceVersion};
 pub use outcome::{
-    Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS, TraceReport,
+    Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS,
 };
-pub use trace::StartError;
+pub use recorded::{FileReport, Gap, MAX_TRACE_FILES, NotResumed, TraceReport};
+pub use trace::{DEFAULT_TRACE_MEMORY, Loss, Losses, StartError};
 
 /// Runs a program to its end. What it prints goes to `out`. One that may block
 /// for ever can give up with [`WouldBlock`](std::io::ErrorKind::WouldBlock) once

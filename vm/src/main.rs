@@ -6,7 +6,9 @@
 
 mod outlet;
 mod signals;
+mod size;
 mod timed;
+mod trace_files;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -17,11 +19,11 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vm::{End, MAX_WORKERS, Options, TraceOptions, TraceVersion, VmError};
+use vm::{DEFAULT_TRACE_MEMORY, End, MAX_WORKERS, Options, TraceOptions, TraceVersion, VmError};
 use weft::Program;
 
 use outlet::Outlet;
-use timed::{Part, Traced};
+use timed::Part;
 
 /// The Weft language: concurrent programs whose every step can be traced.
 #[derive(Parser)]
@@ -51,7 +53,9 @@ enum Command {
 struct Run {
     /// The program
     file: PathBuf,
-    /// Record a trace, for `go tool trace`, into this file
+    /// Record a trace, for `go tool trace`, into this file; if the trace's memory
+    /// runs out, it goes on later in others, named with .2, .3 and so on before
+    /// the extension, unless this is a pipe or a device
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
     /// How many tasks run at the same time [default: the number of cores]
@@ -63,6 +67,10 @@ struct Run {
     /// How long a generation of the trace lasts, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     trace_period: u64,
+    /// How much memory the trace may use: bytes, or a number of KiB, MiB or GiB;
+    /// 1MiB at least
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = size::parse)]
+    trace_memory: usize,
     /// Begin the trace so long after the program's start, in milliseconds; if
     /// the program has ended by then, there is no trace and no file
     #[arg(long, value_name = "MS", requires = "trace")]
@@ -75,6 +83,10 @@ struct Run {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
+
+/// [`DEFAULT_TRACE_MEMORY`] in words.
+const DEFAULT_MEMORY: &str = "256MiB";
+const _: () = assert!(DEFAULT_TRACE_MEMORY == 256 << 20);
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
@@ -155,9 +167,11 @@ fn run(run: Run) -> Result<u8, u8> {
                 Format::Go126 => TraceVersion::Go126,
             };
             Some(TraceOptions {
-                file,
+                next_file: trace_files::next(path, &file),
                 version,
                 period: Duration::from_millis(run.trace_period),
+                memory_limit: run.trace_memory,
+                ..TraceOptions::new(file)
             })
         }
     };
@@ -189,43 +203,9 @@ fn run(run: Run) -> Result<u8, u8> {
         })?;
     complain(&end.to_string());
     if let (Some(traced), Some(path)) = (traced, &run.trace) {
-        close_trace(path, traced);
+        complain(&trace_files::close(path, &traced));
     }
     Ok(end.status())
-}
-
-/// Says what has become of the trace.
-fn close_trace(path: &Path, traced: Traced) {
-    let name = path.display();
-    let report = match traced {
-        Ok(report) => report,
-        Err(error) => {
-            let why = match error {
-                VmError::Ended => "the program ended before it was to begin".to_owned(),
-                error => error.to_string(),
-            };
-            // An empty file would look like a trace that went wrong. What is
-            // no file, as a pipe, stays.
-            let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-            if is_file && let Err(error) = fs::remove_file(path) {
-                complain(&format!(
-                    "warning: cannot remove the empty {name}: {error}\n"
-                ));
-            }
-            return complain(&format!("trace: {name}: nothing recorded: {why}\n"));
-        }
-    };
-    if let Some(error) = &report.file_error {
-        complain(&format!(
-            "warning: the trace in {name} is not whole: {error}\n"
-        ));
-    }
-    if let Some(reason) = &report.incomplete {
-        complain(&format!(
-            "warning: the trace in {name} ends before it was to: {reason}\n"
-        ));
-    }
-    complain(&format!("trace: {name}: {report}\n"));
 }
 
 /// As many workers as there are cores, as far as the system tells.

@@ -1,10 +1,13 @@
 //! How to run a program.
 
+use std::fmt;
 use std::fs::File;
+use std::io;
 use std::time::Duration;
 
 use crate::control::TraceRequests;
 use crate::interrupt::Interrupt;
+use crate::trace::DEFAULT_TRACE_MEMORY;
 
 /// How to run a program.
 #[derive(Debug)]
@@ -26,14 +29,64 @@ pub struct Options {
 }
 
 /// How to record a trace.
-#[derive(Debug)]
+///
+/// The file may be anything that can be written to, and may be slow, full or
+/// stuck: the program does not wait for it, nor does it fail with it. A file
+/// that takes nothing for 5 s once the trace is to end is given up; the thread
+/// that is stuck with it stays until the file takes or refuses what it was
+/// given. So does one whose data is not on its disk 30 s after the last write.
 pub struct TraceOptions {
     /// The file it goes to, open for writing.
     pub file: File,
+    /// Opens the second, third, … file. One is needed when the trace has to end
+    /// early, since there is no memory for what cannot be left out, and goes on
+    /// later. Without this, it does not go on.
+    ///
+    /// It is called on a thread that records, at most until there are
+    /// [`MAX_TRACE_FILES`](crate::MAX_TRACE_FILES).
+    pub next_file: Option<NextFile>,
+    /// How long to wait before the second file, once all of the first has been
+    /// taken. Each further time it is twice as long, so that a run that is
+    /// always short of memory gets few files, and not all at its beginning.
+    pub pause: Duration,
     /// The version of the format.
     pub version: TraceVersion,
     /// How long a generation lasts.
     pub period: Duration,
+    /// How much memory the tracer may use, bytes. Beside it, there is a copy of
+    /// what is being written, some 64 KiB.
+    pub memory_limit: usize,
+}
+
+/// Opens the file of this number of a trace; the first one is number 1, and
+/// opened already.
+pub type NextFile = Box<dyn FnMut(u32) -> io::Result<File> + Send>;
+
+impl TraceOptions {
+    /// The defaults, for a trace into this file only: format 1.26, generations
+    /// of one second, [`DEFAULT_TRACE_MEMORY`], a first pause of 100 ms.
+    pub fn new(file: File) -> Self {
+        TraceOptions {
+            file,
+            next_file: None,
+            pause: Duration::from_millis(100),
+            version: TraceVersion::default(),
+            period: Duration::from_secs(1),
+            memory_limit: DEFAULT_TRACE_MEMORY,
+        }
+    }
+}
+
+impl fmt::Debug for TraceOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceOptions")
+            .field("file", &self.file)
+            .field("pause", &self.pause)
+            .field("version", &self.version)
+            .field("period", &self.period)
+            .field("memory_limit", &self.memory_limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A version of the trace format.

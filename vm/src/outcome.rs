@@ -6,6 +6,7 @@ use std::io;
 use weft::Position;
 
 use crate::fault::{Fault, plural};
+use crate::recorded::TraceReport;
 
 /// The result of a run.
 #[derive(Debug)]
@@ -185,41 +186,5 @@ impl fmt::Display for Deadlock {
             writeln!(f, "  ... and {} more", self.more)?;
         }
         Ok(())
-    }
-}
-
-/// What became of a trace.
-#[derive(Debug)]
-pub struct TraceReport {
-    /// Events written.
-    pub events: u64,
-    /// Bytes written, or that would have been but for `file_error`.
-    pub bytes: u64,
-    /// Generations written.
-    pub generations: u64,
-    /// Events that were lost.
-    pub lost: u64,
-    /// The same in words, with the causes.
-    pub losses: String,
-    /// Why the file is not whole, if it is not.
-    pub file_error: Option<io::Error>,
-    /// Why the trace ends before it was to, if it does.
-    pub incomplete: Option<String>,
-}
-
-/// The closing line, without the file's name.
-impl fmt::Display for TraceReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TraceReport {
-            events,
-            bytes,
-            generations,
-            losses,
-            ..
-        } = self;
-        write!(
-            f,
-            "{events} events, {bytes} bytes, {generations} generations, {losses}"
-        )
     }
 }

@@ -9,12 +9,13 @@
 
 mod file;
 mod host;
+mod sink;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use runtime_trace::StartError;
 pub(crate) use runtime_trace::{BlockReason, ProcTrace, StopReason, TaskTrace};
 use runtime_trace::{Emit, Pcs, StackId, Tracer, Worker, WorkerError};
+pub use runtime_trace::{Loss, Losses, StartError};
 
 pub(crate) use file::run_recorded;
 
@@ -22,6 +23,9 @@ use crate::code::Code;
 use crate::sched::Proc;
 use crate::state::{Held, Next, Owner};
 use crate::task::{Body, Label, Stack, Task, Wait};
+
+/// How much memory the tracer may use unless something else is asked for, bytes.
+pub const DEFAULT_TRACE_MEMORY: usize = runtime_trace::Config::new(1).memory_limit;
 
 /// The program's tracer.
 pub(crate) struct Tracing {

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use support::{Pipes, TraceFile};
+use support::{Pipes, TraceFile, open};
 use vm::{
     End, Options, Outcome, StartError, TraceControl, TraceOptions, TraceVersion, VmError,
     trace_control,
@@ -38,13 +38,6 @@ fn options(workers: u32, args: &[String]) -> Options {
     let mut options = Options::new(workers);
     options.args = args.to_vec();
     options
-}
-
-/// Opens a pipe to write into. Somebody is reading it afterwards, and is so
-/// until something has been written.
-fn open(path: &str) -> File {
-    let pipe = fs::OpenOptions::new().write(true).open(path);
-    pipe.expect("somebody reads it")
 }
 
 /// The version and the length of generations of the `at`th trace of several.
@@ -237,7 +230,7 @@ fn several_threads_control_one_run() {
                             }
                             // This one, or that of another thread.
                             match control.stop() {
-                                Ok(report) => assert!(report.file_error.is_none(), "{report:?}"),
+                                Ok(report) => assert!(report.is_whole(), "{report:?}"),
                                 Err(VmError::NotTracing) => {}
                                 Err(error) => panic!("{error}"),
                             }
@@ -315,11 +308,7 @@ fn a_trace_from_the_start_can_be_stopped_and_followed_by_another() {
     let source = "fn main() { print(read_file(args()[0])) }";
     let (outcome, output) = run_beside(source, options, |control| {
         let mut pipe = open(&pipes.paths[0]);
-        let spare = || TraceOptions {
-            file: File::open("/dev/null").expect("it is there"),
-            version: TraceVersion::Go126,
-            period: long,
-        };
+        let spare = || TraceOptions::new(File::open("/dev/null").expect("it is there"));
         let error = control.start(spare()).expect_err("there is one");
         assert!(
             matches!(error, VmError::TraceStart(StartError::AlreadyTracing)),
@@ -347,14 +336,13 @@ fn a_file_that_cannot_be_written_costs_only_its_trace() {
     let (outcome, output) = run_beside(LOAD, options(2, &args), |control| {
         let mut pipe = open(&pipes.paths[0]);
         let full = TraceOptions {
-            file: File::create("/dev/full").expect("it can be opened"),
-            version: TraceVersion::Go126,
             period: Duration::from_millis(1),
+            ..TraceOptions::new(File::create("/dev/full").expect("it can be opened"))
         };
         control.start(full).expect("there is none");
         thread::sleep(Duration::from_millis(5));
         let report = control.stop().expect("there is one");
-        assert!(report.file_error.is_some(), "{report:?}");
+        assert!(report.files[0].file_error.is_some(), "{report:?}");
         let next = file.options(TraceVersion::Go126, Duration::from_secs(1));
         control.start(next).expect("there is none");
         write!(pipe, "over").expect("somebody reads it");

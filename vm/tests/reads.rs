@@ -86,8 +86,9 @@ fn reads_that_block_hold_nobody_up() {
                 ran.message
             );
             if let Some(report) = ran.outcome.and_then(|outcome| outcome.trace) {
+                let file = &report.files[0];
                 // The last pipe is written to 120 ms after the start.
-                assert!(report.generations >= 5, "{workers} workers: {report}");
+                assert!(file.generations >= 5, "{workers} workers: {file}");
             }
         }
     }
@@ -216,17 +217,17 @@ fn an_output_that_blocks_holds_no_generation_up() {
     for workers in [1, 2, 8] {
         let path = std::env::temp_dir().join(format!("weft-{}-slow-{workers}", std::process::id()));
         let mut options = Options::new(workers);
+        let file = fs::File::create(&path).expect("the temporary folder can be written to");
         options.trace = Some(TraceOptions {
-            file: fs::File::create(&path).expect("the temporary folder can be written to"),
-            version: TraceVersion::default(),
             period: Duration::from_millis(2),
+            ..TraceOptions::new(file)
         });
         let mut output = Slow(Vec::new());
         let outcome = vm::run(&program, options, &mut output).expect("it starts");
         let _ = fs::remove_file(&path);
         assert!(matches!(outcome.end, End::Returned), "{:?}", outcome.end);
         assert_eq!(output.0.len(), 4000 * 51);
-        let report = outcome.trace.expect("it was traced");
+        let report = &outcome.trace.expect("it was traced").files[0];
         // It blocks for three times 30 ms before main ends.
         assert!(report.generations >= 4, "{workers} workers: {report}");
     }

@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::{Pipes, TraceFile};
+use support::{Pipes, TraceFile, generations, open};
 
 /// Runs a program until it has read the pipe. `beside` is called while it does.
 fn weft(program: &str, pipes: &Pipes, options: &[&str], beside: impl FnOnce()) -> Output {
@@ -26,8 +26,7 @@ fn weft(program: &str, pipes: &Pipes, options: &[&str], beside: impl FnOnce()) -
         .stderr(Stdio::piped())
         .spawn()
         .expect("weft runs");
-    let pipe = OpenOptions::new().write(true).open(&pipes.paths[0]);
-    let mut pipe = pipe.expect("the program reads it");
+    let mut pipe = open(&pipes.paths[0]);
     beside();
     write!(pipe, "read").expect("the program reads it");
     drop(pipe);
@@ -76,30 +75,6 @@ fn a_trace_can_begin_after_the_start() {
     assert!(bytes.starts_with(b"go 1.26 trace\0\0\0"));
 }
 
-/// Whether a trace has come to the mark that ends its only generation: where a
-/// batch could begin, so that no other byte of that value is taken for it.
-fn has_ended(trace: &[u8]) -> bool {
-    const HEADER: usize = 16;
-    const BATCH: u8 = 1;
-    const END: u8 = 52;
-    let mut rest = trace.get(HEADER..).unwrap_or_default();
-    while let Some((&BATCH, mut batch)) = rest.split_first() {
-        // Generation, worker, time, size: seven bits a byte, low ones first.
-        let mut size = 0;
-        for _ in 0..4 {
-            let Some(last) = batch.iter().position(|&byte| byte < 0x80) else {
-                return false;
-            };
-            let (number, after) = batch.split_at(last + 1);
-            let digits = number.iter().rev();
-            size = digits.fold(0, |n: usize, &byte| n << 7 | usize::from(byte & 0x7f));
-            batch = after;
-        }
-        rest = batch.get(size..).unwrap_or_default();
-    }
-    rest == [END]
-}
-
 #[test]
 fn a_trace_can_end_before_the_end() {
     for after in [None, Some("0"), Some("1")] {
@@ -114,7 +89,7 @@ fn a_trace_can_end_before_the_end() {
         }
         let mut length = 0;
         let output = weft(PROGRAM, &pipes, &options, || {
-            wait_until(&trace.path, has_ended);
+            wait_until(&trace.path, |bytes| generations(bytes) == Some(1));
             length = fs::read(&trace.path).expect("it is there").len();
         });
         let said = said(&output, &trace);

@@ -25,6 +25,20 @@ pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
     NonNull::new(at.cast())
 }
 
+/// Has the system fill these bytes with zeroes in a child of `fork`, if it knows
+/// how.
+///
+/// # Safety
+///
+/// `at` and `len` are those of one call of [`map`], not given back before, and
+/// zeroes are a value of whatever lies there.
+#[cfg(target_os = "linux")]
+pub(crate) unsafe fn wipe_on_fork(at: NonNull<u8>, len: usize) {
+    // SAFETY: the caller passes a private anonymous mapping of ours. An old
+    // kernel refuses, and nothing changes.
+    unsafe { libc::madvise(at.as_ptr().cast(), len, libc::MADV_WIPEONFORK) };
+}
+
 /// Gives back what [`map`] returned.
 ///
 /// # Safety

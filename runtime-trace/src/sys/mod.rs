@@ -13,6 +13,8 @@ mod unix;
 
 #[cfg(loom)]
 pub(crate) use heap::{map, unmap};
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(crate) use mmap::wipe_on_fork;
 #[cfg(not(loom))]
 pub(crate) use mmap::{map, unmap};
 pub(crate) use unix::{monotonic_ns, wall_clock};

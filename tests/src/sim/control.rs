@@ -197,11 +197,9 @@ impl Recording {
             Ok(checked) => checked,
             Err(fault) => panic!("{path}: {fault}"),
         };
-        let lost = self.stats.losses.total() > 0;
-        assert!(
-            lost || self.ends == Ends::Whole,
-            "{path}: ended early, and nothing is lost"
-        );
+        // It also ends early where the sweep cannot write a status: then nothing
+        // that was said need be lost.
+        let lost = self.stats.losses.total() > 0 || self.ends == Ends::Early;
         if self.ends == Ends::Whole {
             let events: u64 = checked.counts.values().sum();
             let generations = trace.generations.len() as u64;

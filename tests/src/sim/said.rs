@@ -141,7 +141,7 @@ impl Log {
 }
 
 /// Whether the tracer writes this by itself.
-fn by_itself(event: &Event, generation: &Generation) -> bool {
+pub fn by_itself(event: &Event, generation: &Generation) -> bool {
     match event.kind {
         EventKind::GoStatus
         | EventKind::GoStatusStack

@@ -1,0 +1,98 @@
+//! Events about what the program means by what it does, and figures: readers need
+//! none of them to follow tasks and procs.
+
+use trace_format::EventKind;
+
+use super::{Emit, StackId};
+
+impl Emit<'_, '_> {
+    /// The running task enters a region; `user_task` is 0 for none.
+    pub fn region_begin(&self, user_task: u64, name: &str, stack: StackId<'_>) {
+        self.region(EventKind::UserRegionBegin, user_task, name, stack);
+    }
+
+    /// The running task leaves the region that it entered last.
+    pub fn region_end(&self, user_task: u64, name: &str, stack: StackId<'_>) {
+        self.region(EventKind::UserRegionEnd, user_task, name, stack);
+    }
+
+    fn region(&self, kind: EventKind, user_task: u64, name: &str, stack: StackId<'_>) {
+        self.mention_running();
+        // A region's begin and end must agree, so neither is dropped singly.
+        match self.put_string(name) {
+            Ok(name) => self.transition(kind, &[user_task, name.0, stack.0.0]),
+            Err(refused) => self.end_early(refused),
+        }
+    }
+
+    /// A user task begins. `id` is 1 or more, and used once; `parent` is 0 for
+    /// none.
+    pub fn user_task_begin(&self, id: u64, parent: u64, name: &str, stack: StackId<'_>) {
+        self.mention_running();
+        match self.put_string(name) {
+            Ok(name) => {
+                self.transition(EventKind::UserTaskBegin, &[id, parent, name.0, stack.0.0]);
+            }
+            Err(refused) => self.end_early(refused),
+        }
+    }
+
+    /// A user task ends.
+    pub fn user_task_end(&self, id: u64, stack: StackId<'_>) {
+        self.mention_running();
+        self.transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
+    }
+
+    /// The running task logs a message, for a user task or for none (0).
+    pub fn log(&self, user_task: u64, category: &str, message: &str, stack: StackId<'_>) {
+        self.mention_running();
+        let category = self.put_string(category);
+        match category.and_then(|category| Ok((category, self.emit_string(message)?))) {
+            Ok((category, message)) => self.droppable(
+                EventKind::UserLog,
+                &[user_task, category.0, message.0, stack.0.0],
+            ),
+            Err(refused) => self.lose(refused),
+        }
+    }
+
+    /// Labels the running task.
+    pub fn label(&self, label: &str) {
+        self.mention_running();
+        match self.put_string(label) {
+            Ok(label) => self.droppable(EventKind::GoLabel, &[label.0]),
+            Err(refused) => self.lose(refused),
+        }
+    }
+
+    /// Bytes live on the heap. Needs a proc.
+    pub fn heap_alloc(&self, bytes: u64) {
+        self.mention_running();
+        self.droppable(EventKind::HeapAlloc, &[bytes]);
+    }
+
+    /// Bytes at which the next collection is due. Needs a proc.
+    pub fn heap_goal(&self, bytes: u64) {
+        self.mention_running();
+        self.droppable(EventKind::HeapGoal, &[bytes]);
+    }
+
+    /// The running task has stopped the world; `kind` says what for.
+    ///
+    /// Tracing does not start between this and
+    /// [`stop_the_world_end`](Self::stop_the_world_end): readers refuse an end
+    /// whose begin they have not seen.
+    pub fn stop_the_world_begin(&self, kind: &str, stack: StackId<'_>) {
+        self.mention_running();
+        match self.put_string(kind) {
+            Ok(kind) => self.transition(EventKind::STWBegin, &[kind.0, stack.0.0]),
+            Err(refused) => self.end_early(refused),
+        }
+    }
+
+    /// The world goes on.
+    pub fn stop_the_world_end(&self) {
+        self.mention_running();
+        self.transition(EventKind::STWEnd, &[]);
+    }
+}

@@ -1,0 +1,355 @@
+//! Writing a trace's file, whatever the file does.
+//!
+//! Nobody can be sure that a write comes back: a pipe's reader may have gone to
+//! sleep, a disk behind a network may be away. So a thread of its own makes the
+//! calls, with a copy of the bytes, and another one pulls what the tracer has
+//! and waits for it:
+//!
+//! ```text
+//!  Tracer ── chunks ──► drain (may be left waiting, memory is bounded)
+//!                         │ a copy of one chunk      ▲ done, or an error
+//!                         ▼                          │
+//!                       sink thread ── write ──► file
+//! ```
+//!
+//! While the program runs, the file has all the time it wants. Once the trace is
+//! to end, a file that takes nothing for [`PATIENCE`] is given up, and the sink
+//! thread is left behind with it.
+//!
+//! The system sends a thread whose write goes beyond a limit on files' sizes, or
+//! into a pipe that nobody reads, a signal that by default ends the process. The
+//! sink thread blocks both: they are for this thread only, and what has happened
+//! is in the write's result as well.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use runtime_trace::{Chunk, Tracer};
+
+/// How long a file that takes nothing is waited for, once the trace is to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the system may need then to have all of it on a disk.
+const SYNC_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often somebody who waits looks whether something has changed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long nobody asks again where there was nothing to be had.
+const NAP: Duration = Duration::from_millis(2);
+
+/// How much is written at once to what is not a regular file, bytes: little, so
+/// that a slow reader can be told from none.
+const PIECE: usize = 4 << 10;
+
+/// How much of a trace has come into its file.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Bytes that it has taken.
+    pub(super) bytes: u64,
+    pub(super) result: io::Result<()>,
+}
+
+/// Writes the trace to its end, into the sink that comes. If none comes, or it
+/// does not take any more, the tracer is told so, and read on: it wants its
+/// memory back.
+///
+/// `closing` is set once the trace is to end and patience is bounded.
+pub(super) fn drain(tracer: &Tracer, sink: &Receiver<Sink>, closing: &AtomicBool) -> Written {
+    let mut sink = sink.recv().ok();
+    let mut result = Ok(());
+    let Some(mut reader) = tracer.reader() else {
+        return Written {
+            bytes: 0,
+            result: Err(io::Error::other("somebody else reads the trace")),
+        };
+    };
+    loop {
+        let failed = match reader.next() {
+            Chunk::Data(bytes) => match &mut sink {
+                Some(sink) => {
+                    result = sink.write(bytes, closing);
+                    result.is_err()
+                }
+                None => true,
+            },
+            Chunk::Pending => {
+                thread::sleep(NAP);
+                false
+            }
+            Chunk::End => break,
+        };
+        if failed {
+            reader.fail(); // There is no more data after this.
+        }
+    }
+    if let Some(sink) = &sink
+        && result.is_ok()
+    {
+        result = sink.sync(closing);
+    }
+    Written {
+        bytes: sink.as_ref().map_or(0, Sink::taken),
+        result,
+    }
+}
+
+/// A file, with the thread that writes to it.
+#[derive(Debug)]
+pub(super) struct Sink {
+    jobs: Sender<Job>,
+    /// The buffer comes back with the result.
+    done: Receiver<(io::Result<()>, Vec<u8>)>,
+    spare: Vec<u8>,
+    progress: Arc<Progress>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Write(Vec<u8>),
+    Sync,
+}
+
+/// How far the thread is. All accesses are Relaxed: a figure and a flag.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Bytes that the file has taken.
+    taken: AtomicU64,
+    /// Nobody wants to know any more.
+    given_up: AtomicBool,
+}
+
+impl Sink {
+    /// # Errors
+    /// If there is no thread to be had.
+    pub(super) fn new(mut file: File) -> io::Result<Self> {
+        let (jobs, incoming) = channel();
+        let (tell, done) = channel();
+        let progress = Arc::new(Progress::default());
+        let own = Arc::clone(&progress);
+        thread::Builder::new()
+            .name("trace sink".to_owned())
+            .spawn(move || {
+                block_signals();
+                let piece = match file.metadata() {
+                    Ok(it) if it.is_file() => usize::MAX,
+                    _ => PIECE,
+                };
+                for job in incoming {
+                    let answer = match job {
+                        Job::Write(bytes) => (write_all(&mut file, &bytes, piece, &own), bytes),
+                        Job::Sync => (sync(&file), Vec::new()),
+                    };
+                    if tell.send(answer).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Sink {
+            jobs,
+            done,
+            spare: Vec::new(),
+            progress,
+        })
+    }
+
+    fn taken(&self) -> u64 {
+        self.progress.taken.load(Ordering::Relaxed)
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The file's own; or [`ErrorKind::TimedOut`] if it is given up.
+    fn write(&mut self, bytes: &[u8], closing: &AtomicBool) -> io::Result<()> {
+        let mut copy = std::mem::take(&mut self.spare);
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        self.spare = self.ask(Job::Write(copy), PATIENCE, closing)?;
+        Ok(())
+    }
+
+    /// Waits until all of it is where it would outlive the system.
+    fn sync(&self, closing: &AtomicBool) -> io::Result<()> {
+        self.ask(Job::Sync, SYNC_PATIENCE, closing).map(drop)
+    }
+
+    fn ask(&self, job: Job, patience: Duration, closing: &AtomicBool) -> io::Result<Vec<u8>> {
+        let gone = || io::Error::other("the thread that writes it has panicked");
+        self.jobs.send(job).map_err(|_| gone())?;
+        let mut before = self.taken();
+        let mut idle = Duration::ZERO;
+        loop {
+            match self.done.recv_timeout(LOOK) {
+                Ok((result, buffer)) => return result.map(|()| buffer),
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let taken = self.taken();
+            // Relaxed: a flag that orders nothing.
+            if taken != before || !closing.load(Ordering::Relaxed) {
+                before = taken;
+                idle = Duration::ZERO;
+                continue;
+            }
+            idle += LOOK;
+            if idle >= patience {
+                self.progress.given_up.store(true, Ordering::Relaxed);
+                let seconds = patience.as_secs();
+                return Err(io::Error::new(
+                    ErrorKind::TimedOut,
+                    format!("given up, as it has not moved for {seconds} s"),
+                ));
+            }
+        }
+    }
+}
+
+/// Writes all of it, at most `piece` bytes at once.
+fn write_all(
+    file: &mut impl Write,
+    mut bytes: &[u8],
+    piece: usize,
+    progress: &Progress,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(&bytes[..bytes.len().min(piece)]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(taken) => {
+                bytes = &bytes[taken..];
+                // Relaxed: a figure.
+                progress.taken.fetch_add(taken as u64, Ordering::Relaxed);
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => {}
+                // A file that does not wait by itself. Relaxed: a flag.
+                ErrorKind::WouldBlock if !progress.given_up.load(Ordering::Relaxed) => {
+                    thread::sleep(NAP);
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // A pipe or a device cannot be synced, and need not be.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// Keeps from the calling thread the signals that its writes may cause.
+fn block_signals() {
+    let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the first call initialises the set, which the others only use; the
+    // signals are known; and a thread may change its own mask.
+    unsafe {
+        libc::sigemptyset(signals.as_mut_ptr());
+        for signal in [libc::SIGXFSZ, libc::SIGPIPE] {
+            libc::sigaddset(signals.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+
+    /// Takes so many bytes at each call, or refuses for this reason.
+    struct Moody {
+        moods: Vec<Result<usize, ErrorKind>>,
+        got: Vec<u8>,
+    }
+
+    impl Write for Moody {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = match self.moods.pop() {
+                None => bytes.len(),
+                Some(mood) => mood?.min(bytes.len()),
+            };
+            self.got.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_of_it_is_written_or_it_is_said_how_much() {
+        use ErrorKind::{BrokenPipe, Interrupted, StorageFull, WouldBlock, WriteZero};
+        let text = b"0123456789";
+        for (moods, error, taken) in [
+            (vec![], None, 10),
+            (vec![Ok(1), Ok(3), Ok(1)], None, 10),
+            (vec![Err(Interrupted), Ok(3), Err(Interrupted)], None, 10),
+            (vec![Err(WouldBlock), Ok(3), Err(WouldBlock)], None, 10),
+            (vec![Ok(4), Err(StorageFull)], Some(StorageFull), 4),
+            (vec![Err(BrokenPipe)], Some(BrokenPipe), 0),
+            (vec![Ok(4), Ok(2), Ok(0)], Some(WriteZero), 6),
+        ] {
+            let mut file = Moody {
+                moods: moods.iter().rev().copied().collect(),
+                got: Vec::new(),
+            };
+            let progress = Progress::default();
+            let result = write_all(&mut file, text, usize::MAX, &progress);
+            assert_eq!(result.err().map(|error| error.kind()), error, "{moods:?}");
+            assert_eq!(file.got, text[..taken], "{moods:?}");
+            assert_eq!(progress.taken.into_inner(), taken as u64, "{moods:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_is_not_tried_for_ever() {
+        let mut file = Moody {
+            moods: vec![Err(ErrorKind::WouldBlock); 3],
+            got: Vec::new(),
+        };
+        let progress = Progress::default();
+        progress.given_up.store(true, Ordering::Relaxed);
+        let error = write_all(&mut file, b"text", 2, &progress).expect_err("it is given up");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn nobody_is_impatient_before_the_end() {
+        // Fuller than a pipe gets; whether it is read or given up is up to us.
+        let bytes = vec![1; 1 << 20];
+        for closing in [false, true] {
+            let (mut from, into) = io::pipe().expect("a pipe");
+            let sink = Sink::new(OwnedFd::from(into).into()).expect("a thread");
+            let result = thread::scope(|scope| {
+                let reader = scope.spawn(move || {
+                    // Looked after a few times, meanwhile.
+                    thread::sleep(3 * LOOK);
+                    let mut arrived = Vec::new();
+                    from.read_to_end(&mut arrived).expect("it can be read");
+                    arrived.len()
+                });
+                let result = sink.ask(Job::Write(bytes.clone()), Duration::ZERO, &closing.into());
+                drop(sink);
+                let arrived = reader.join().expect("no panic");
+                assert!(closing || arrived == bytes.len(), "{arrived} bytes");
+                result
+            });
+            match result {
+                Ok(buffer) => assert!(!closing && buffer == bytes),
+                Err(error) => assert!(closing && error.kind() == ErrorKind::TimedOut, "{error}"),
+            }
+        }
+    }
+}
