@@ -76,7 +76,20 @@ impl Kept {
     ///
     /// If that fails.
     pub fn set_aside(&mut self) {
-        let aside = self.path.with_extension("trace.early");
+        self.rename("trace.early");
+    }
+
+    /// The same for one that is cut off, as every reader sees: no judge gets it.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub fn set_aside_cut_off(&mut self) {
+        self.rename("trace.cut");
+    }
+
+    fn rename(&mut self, extension: &str) {
+        let aside = self.path.with_extension(extension);
         fs::rename(&self.path, &aside).expect("a trace can be renamed");
         self.path = aside;
     }

@@ -338,7 +338,7 @@ fn hosts_that_unwind() {
             } else {
                 assert_eq!(tracer.advance(&host), Err(AdvanceError::NotTracing));
                 let mut kept = recorder.finish();
-                kept.set_aside();
+                kept.set_aside_cut_off();
                 let cut = std::fs::read(kept.path()).expect("it was written");
                 assert_ne!(cut.last(), Some(&52), "{place}: it claims to be whole");
             }
