@@ -39,11 +39,12 @@ pub(super) fn check(root: &Path, _: &[Package]) -> Result<Vec<Finding>, XtaskErr
     let mut findings = Vec::new();
     for name in String::from_utf8_lossy(&listed).split_terminator('\0') {
         let path = root.join(name);
-        // Listed files may have been deleted; what is no text is not read.
-        let Ok(text) = fs::read_to_string(&path) else {
+        // Listed files may have been deleted. What is no text, as a recording, may
+        // hold names all the same.
+        let Ok(bytes) = fs::read(&path) else {
             continue;
         };
-        for (line, place) in places(&text) {
+        for (line, place) in places(&String::from_utf8_lossy(&bytes)) {
             findings.push(format!(
                 "{name}:{line}: names {place}, which is one machine's"
             ));
