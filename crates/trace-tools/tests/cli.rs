@@ -453,6 +453,23 @@ fn compressed_and_damaged() {
     }
 }
 
+/// Every byte was there, but not as it was compressed.
+#[test]
+fn compressed_with_a_wrong_checksum() {
+    let trace = kinds();
+    let (gzip, zstd) = (gzip(&trace), zstd(&trace));
+    // The checksum of gzip stands before the size.
+    for (name, bytes, at) in [("gzip", &gzip, 8), ("zstd", &zstd, 4)] {
+        let mut bytes = bytes.clone();
+        let at = bytes.len() - at;
+        bytes[at] ^= 1;
+        let (_, error) = events_and_error(&bytes);
+        let damaged = format!("the {name} data is damaged: ");
+        assert!(error.contains(&damaged), "{error}");
+        assert!(error.contains("checksum"), "{error}");
+    }
+}
+
 /// A zstd decoder keeps back what later blocks may refer to. That must not be lost
 /// with them.
 #[test]
