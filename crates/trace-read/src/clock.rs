@@ -49,7 +49,7 @@ impl Clock {
     }
 
     /// The time at so many units.
-    #[inline(never)]
+    #[inline(always)]
     pub fn time(&self, units: u64) -> i64 {
         // What does not fit is what the usual machines' conversion makes of it,
         // and so Go on them.

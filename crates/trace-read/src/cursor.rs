@@ -2,9 +2,10 @@
 
 use trace_format::EventKind;
 
+use crate::clock::Clock;
 use crate::error::{Place, ReadError};
 use crate::generation::Generation;
-use crate::raw::{Quick, WINDOW, quick_number};
+use crate::raw::{TIMED, WINDOW, quick_number};
 
 /// Most numbers of an event after its time.
 pub(crate) const MAX_NUMBERS: usize = 4;
@@ -15,7 +16,7 @@ pub(crate) struct Timed {
     pub kind: EventKind,
     /// Nanoseconds of the trace's clock.
     pub time: i64,
-    /// Its arguments; what is behind them is left from other events.
+    /// Its arguments; what is behind them means nothing.
     pub args: [u64; MAX_NUMBERS],
     /// Where in the file it starts.
     pub offset: u64,
@@ -30,7 +31,6 @@ pub(crate) struct Cursor {
     pub worker: u32,
     /// The next event.
     pub event: Timed,
-    rows: &'static Quick,
     /// The batch, by its number in the generation.
     batch: u32,
     /// The rest of the batch, as positions in the generation's bytes.
@@ -38,8 +38,6 @@ pub(crate) struct Cursor {
     end: usize,
     /// What to add to a position to have it in the file.
     to_file: u64,
-    /// The time of the event before, or of the batch.
-    time: i64,
 }
 
 impl Cursor {
@@ -55,12 +53,10 @@ impl Cursor {
                 args: [0; MAX_NUMBERS],
                 offset: 0,
             },
-            rows: generation.rows,
             batch,
             at: 0,
             end: 0,
             to_file: 0,
-            time: 0,
         };
         cursor.enter(batch, generation);
         cursor
@@ -72,7 +68,8 @@ impl Cursor {
         self.at = entry.payload();
         self.end = entry.start + entry.head.len();
         self.to_file = entry.head.offset.wrapping_sub(entry.start as u64);
-        self.time = generation.clock.time(entry.head.header.time);
+        // The time of the event before the first.
+        self.event.time = generation.clock.time(entry.head.header.time);
     }
 
     /// Decodes the next event. False at the end of the worker's events.
@@ -81,7 +78,6 @@ impl Cursor {
     ///
     /// What the raw layer says about the bytes. The worker has no more events
     /// then.
-    #[inline(always)]
     pub fn advance(&mut self, generation: &Generation) -> Result<bool, ReadError> {
         if self.at >= self.end && !self.next_batch(generation) {
             return Ok(false);
@@ -104,49 +100,41 @@ impl Cursor {
         false
     }
 
-    /// Decodes the event here if nothing about it is unusual.
-    ///
-    /// Where the batch ends is looked at only afterwards: the words from which
-    /// long numbers are taken may reach beyond it.
+    /// The rest of the batch.
     #[inline(always)]
-    fn decode(&mut self, generation: &Generation) -> Option<()> {
-        let window: &[u8; WINDOW] = generation.bytes.get(self.at..)?.first_chunk()?;
-        let row = self.rows[usize::from(window[0])];
-        if row.numbers == 0 {
-            return None;
+    pub fn rest<'g>(&self, generation: &'g Generation) -> Rest<'g> {
+        let upto = generation.bytes.len().min(self.end + Rest::BEYOND);
+        Rest {
+            bytes: generation.bytes.get(self.at..upto).unwrap_or(&[]),
+            beyond: upto - self.end,
+            time: self.event.time,
+            end: self.to_file.wrapping_add(upto as u64),
         }
-        let mut at = 1;
-        let units = quick_number(window, &mut at)?;
-        let args = &mut self.event.args;
-        if row.numbers > 1 {
-            args[0] = quick_number(window, &mut at)?;
-        }
-        if row.numbers > 2 {
-            args[1] = quick_number(window, &mut at)?;
-        }
-        if row.numbers > 3 {
-            args[2] = quick_number(window, &mut at)?;
-        }
-        if row.numbers > 4 {
-            args[3] = quick_number(window, &mut at)?;
-        }
-        let at = self.at + at;
-        if at > self.end {
-            return None;
-        }
-        self.take(row.kind, units, at, generation);
-        Some(())
     }
 
-    /// Makes the event that ends at `end` the next one.
+    /// Goes to what is left of the rest.
     #[inline(always)]
-    fn take(&mut self, kind: EventKind, units: u64, end: usize, generation: &Generation) {
-        // As wrapping as Go's, since times decide nothing but who goes first.
-        self.time = self.time.wrapping_add(generation.clock.span(units));
-        self.event.kind = kind;
-        self.event.time = self.time;
-        self.event.offset = self.to_file.wrapping_add(self.at as u64);
-        self.at = end;
+    pub fn go_to(&mut self, rest: &Rest<'_>) {
+        self.at = self.end + rest.beyond - rest.bytes.len();
+        self.event.time = rest.time;
+    }
+
+    /// Decodes the event here if nothing about it is unusual.
+    #[inline(always)]
+    fn decode(&mut self, generation: &Generation) -> Option<()> {
+        let mut rest = self.rest(generation);
+        let row = TIMED[usize::from(rest.code()?)];
+        let event = match row.numbers {
+            1 => rest.next::<1>(row.kind, &generation.clock)?,
+            2 => rest.next::<2>(row.kind, &generation.clock)?,
+            3 => rest.next::<3>(row.kind, &generation.clock)?,
+            4 => rest.next::<4>(row.kind, &generation.clock)?,
+            5 => rest.next::<5>(row.kind, &generation.clock)?,
+            _ => return None,
+        };
+        self.go_to(&rest);
+        self.event = event;
+        Some(())
     }
 
     /// Decodes the event here with the raw layer, which reads any number and can
@@ -162,8 +150,11 @@ impl Cursor {
             Some(Ok(event)) => {
                 let args = event.args();
                 self.event.args[..args.len()].copy_from_slice(args);
-                let end = self.at + event.bytes.len();
-                self.take(event.kind, event.dt().unwrap_or(0), end, generation);
+                let span = generation.clock.span(event.dt().unwrap_or(0));
+                self.event.time = self.event.time.wrapping_add(span);
+                self.event.kind = event.kind;
+                self.event.offset = self.to_file.wrapping_add(self.at as u64);
+                self.at += event.bytes.len();
                 Ok(true)
             }
             Some(Err(error)) => Err(error),
@@ -180,5 +171,57 @@ impl Cursor {
             generation: Some(generation),
             thread: Some(self.id),
         }
+    }
+}
+
+/// The rest of a batch, for decoding events one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Rest<'g> {
+    /// It, and some bytes behind it as far as there are any: the words from which
+    /// long numbers are taken may reach there.
+    bytes: &'g [u8],
+    /// How many of the bytes are behind it.
+    beyond: usize,
+    /// The time of the event before.
+    time: i64,
+    /// Where in the file the bytes end.
+    end: u64,
+}
+
+impl Rest<'_> {
+    /// With so many bytes behind it there is a window where any event starts, and
+    /// where there is no window no event starts.
+    const BEYOND: usize = WINDOW - 1;
+
+    /// What the next event starts with, if there is one and it can be decoded here.
+    #[inline(always)]
+    pub fn code(&self) -> Option<u8> {
+        Some(self.bytes.first_chunk::<WINDOW>()?[0])
+    }
+
+    /// The next event, of `N` numbers. `None` if there is something unusual about
+    /// it; the rest is of no use then.
+    #[inline(always)]
+    pub fn next<const N: usize>(&mut self, kind: EventKind, clock: &Clock) -> Option<Timed> {
+        let window: &[u8; WINDOW] = self.bytes.first_chunk()?;
+        let mut at = 1;
+        let units = quick_number(window, &mut at)?;
+        let mut args = [0; MAX_NUMBERS];
+        for arg in &mut args[..N - 1] {
+            *arg = quick_number(window, &mut at)?;
+        }
+        let offset = self.end.wrapping_sub(self.bytes.len() as u64);
+        self.bytes = self.bytes.get(at..)?;
+        if self.bytes.len() < self.beyond {
+            return None;
+        }
+        // As wrapping as Go's, since times decide nothing but who goes first.
+        self.time = self.time.wrapping_add(clock.span(units));
+        Some(Timed {
+            kind,
+            time: self.time,
+            args,
+            offset,
+        })
     }
 }

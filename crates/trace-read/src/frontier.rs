@@ -27,6 +27,13 @@ impl Frontier {
         self.0.get(at).copied()
     }
 
+    /// Up to which time the first one stays the first, if it is given a later one.
+    #[inline(always)]
+    pub fn limit(&self) -> i64 {
+        let time = |at| self.get(at).map_or(i64::MAX, |entry| entry.time);
+        time(1).min(time(2))
+    }
+
     /// Adds a cursor.
     pub fn push(&mut self, entry: Entry) {
         self.0.push(entry);

@@ -56,7 +56,7 @@ use crate::clock::Clock;
 use crate::error::ReadError;
 use crate::event::{ClockSnapshot, ProcId, TaskId, WorkerId};
 use crate::ids::SlotMap;
-use crate::raw::{Batch, BatchHead, Quick, TIMED};
+use crate::raw::{Batch, BatchHead};
 use crate::step::{NONE, known};
 use crate::tables::Tables;
 
@@ -81,8 +81,6 @@ pub struct Generation {
     pub(crate) clock: Clock,
     /// The earliest time of a batch.
     pub(crate) start: i64,
-    /// Which events may be in a batch.
-    pub(crate) rows: &'static Quick,
     /// Where in the file reading has got to.
     pub(crate) end: u64,
     /// Why there is not more of it, or not all is right with it.
@@ -223,7 +221,6 @@ impl Generation {
             tables: Tables::default(),
             clock: Clock::default(),
             start: 0,
-            rows: &TIMED,
             end: 0,
             broken: None,
             lane_of: SlotMap::default(),

@@ -84,7 +84,9 @@ mod merge;
 pub mod order;
 pub mod raw;
 mod reader;
+mod run;
 mod step;
+mod steps;
 pub mod tables;
 pub mod text;
 
@@ -95,4 +97,5 @@ pub use event::{
     TaskState, TaskTransition, UserTaskId, WorkerId,
 };
 pub use reader::{Events, OwnedEvent, Reader};
+pub use run::Run;
 pub use tables::{Frame, Stack, Tables};

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use trace_format::EventKind;
 
+use crate::contradiction::Contradiction;
 use crate::cursor::Cursor;
 use crate::error::ReadError;
 use crate::event::Event;
 use crate::frontier::{Entry, Frontier};
 use crate::generation::Generation;
 use crate::order::Order;
-use crate::step::{Step, What};
+use crate::run::Run;
+use crate::step::Step;
 use crate::tables::Tables;
 
 /// Merges the events of one generation after the other.
@@ -102,32 +104,28 @@ impl Merge {
         self.order.tables()
     }
 
-    /// The event found last, in its short form.
+    /// The event told last, in its short form.
     pub fn step(&self) -> &Step {
-        self.order.step()
+        self.order.steps.last_told()
     }
 
-    /// The text carried along with the event found last.
+    /// The text carried along with the event told last, if it needs one.
     pub fn carried(&self) -> Option<&Arc<str>> {
         self.order.carried()
     }
 
-    /// The event found last.
+    /// The event told last.
     #[inline(always)]
     pub fn event(&self) -> Event<'_> {
         let order = &self.order;
-        order.step().event(order.tables(), order.carried())
+        let step = order.steps.last_told();
+        step.event(order.tables(), order.carried())
     }
 
-    /// Finishes the step found last: its time must be later than `after`, for
-    /// there are events of the same time, and clocks that disagree. A string or
-    /// stack of it that is not there is trouble.
-    #[inline(always)]
-    pub fn finish(&mut self, after: i64) -> i64 {
-        if let Some(error) = self.order.take_lost() {
-            self.note(*error);
-        }
-        self.order.keep_after(after)
+    /// The events told last.
+    pub fn run(&self) -> Run<'_> {
+        let order = &self.order;
+        Run::new(order.steps.told(), order.tables(), order.carried())
     }
 
     /// Notes that something is wrong, unless something is already.
@@ -147,43 +145,96 @@ impl Merge {
         self.trouble.take()
     }
 
-    /// Finds the next event of the generation. False if there is none, be it
+    /// Tells the next event of the generation. False if there is none, be it
     /// because of trouble.
     #[inline(always)]
-    pub fn advance(&mut self) -> bool {
-        if self.order.next_step() {
-            return true;
-        }
-        let Some(first) = self.frontier.first() else {
-            return self.take_sample();
-        };
-        if self.sample_time < first.time {
-            return self.take_sample();
-        }
-        match self.try_one(0, first) {
-            Turn::Taken => true,
-            Turn::Waits => self.try_others(),
-            Turn::Never => false,
+    pub fn tell(&mut self) -> bool {
+        self.order.steps.tell() || self.tell_found()
+    }
+
+    #[inline(never)]
+    fn tell_found(&mut self) -> bool {
+        self.find();
+        self.order.steps.tell()
+    }
+
+    /// Tells some events. How many; 0 if there are no more.
+    pub fn tell_some(&mut self) -> usize {
+        match self.order.steps.tell_all() {
+            0 => {
+                self.find();
+                self.order.steps.tell_all()
+            }
+            some => some,
         }
     }
 
-    /// Makes the next CPU sample the event found last. False if there is none.
+    /// Tells a step that is no event of the generation. There is none before it
+    /// that was not told.
+    pub fn put(&mut self, step: Step) {
+        self.order.steps.clear();
+        self.order.steps.push(step);
+        self.order.steps.tell();
+    }
+
+    /// As if an event was told at this time, or as soon as one can be.
+    pub fn pass(&mut self, time: i64) {
+        self.order.steps.pass(time);
+    }
+
+    /// Finds some more events. None if there are no more.
+    fn find(&mut self) {
+        self.order.steps.clear();
+        while !self.order.steps.is_enough() {
+            let found = match self.frontier.first() {
+                Some(first) if self.sample_time >= first.time => self.drain(first),
+                _ => self.take_sample(),
+            };
+            if !found {
+                break;
+            }
+        }
+        // A string or stack that is not there is trouble.
+        if let Some(error) = self.order.steps.take_lost() {
+            self.note(*error);
+        }
+    }
+
+    /// Takes events of the worker that is the first, as long as it stays that.
+    /// False if no worker's event can be taken.
+    fn drain(&mut self, first: Entry) -> bool {
+        let limit = self.frontier.limit().min(self.sample_time);
+        let cursor = &mut self.cursors[first.cursor as usize];
+        self.order.appears(cursor.worker);
+        let why = run(cursor, &mut self.order, &self.generation, limit);
+        let time = cursor.event.time;
+        match why {
+            Why::Later => self.frontier.update_first(time),
+            Why::End => self.frontier.remove(0),
+            Why::Bytes(error) => {
+                self.frontier.remove(0);
+                self.note(error);
+            }
+            Why::Waits => {
+                self.frontier.update_first(time);
+                return self.try_others();
+            }
+            Why::Never(what) => {
+                self.stop_at(first, what);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Makes a step of the next CPU sample. False if there is none.
     #[cold]
     #[inline(never)]
     fn take_sample(&mut self) -> bool {
         let Some(sample) = self.generation.samples.get(self.sample) else {
             return false;
         };
-        let step = Step {
-            time: sample.time,
-            worker: sample.worker,
-            proc: sample.proc,
-            task: sample.task,
-            stack: sample.stack,
-            wire: Some(EventKind::CPUSample),
-            what: What::Sample,
-        };
-        self.order.put_sample(step, sample.offset);
+        self.order.put_sample(sample);
         self.seek_sample(self.sample + 1);
         true
     }
@@ -195,53 +246,37 @@ impl Merge {
         self.sample_time = sample.map_or(i64::MAX, |sample| sample.time);
     }
 
-    /// Makes this step the event found last.
-    pub fn put(&mut self, step: Step) {
-        self.order.put(step);
-    }
-
-    /// Tries the event of the cursor at `at` in the frontier.
-    #[inline(always)]
-    fn try_one(&mut self, at: usize, entry: Entry) -> Turn {
-        let cursor = &mut self.cursors[entry.cursor as usize];
-        match self.order.advance(&cursor.event, cursor.worker) {
-            Ok(true) => {}
-            Ok(false) => return Turn::Waits,
-            Err(what) => {
-                let error = ReadError::Impossible {
-                    at: cursor.place(self.generation.number),
-                    kind: cursor.event.kind,
-                    what,
-                };
-                self.stop(error);
-                return Turn::Never;
-            }
-        }
-        match cursor.advance(&self.generation) {
-            Ok(true) if at == 0 => self.frontier.update_first(cursor.event.time),
-            Ok(true) => self.frontier.update(at, cursor.event.time),
-            Ok(false) => self.frontier.remove(at),
-            Err(error) => {
-                self.frontier.remove(at);
-                self.note(error);
-            }
-        }
-        Turn::Taken
-    }
-
     /// Tries the workers' events in the order of their times, all but the first,
     /// which has been tried.
     #[cold]
     #[inline(never)]
     fn try_others(&mut self) -> bool {
         self.frontier.sort();
+        // One event only, since the first one may be what has waited for it.
+        self.order.steps.stop();
         let mut at = 1;
         while let Some(entry) = self.frontier.get(at) {
-            match self.try_one(at, entry) {
-                Turn::Taken => return true,
-                Turn::Waits => at += 1,
-                Turn::Never => return false,
+            let cursor = &mut self.cursors[entry.cursor as usize];
+            self.order.appears(cursor.worker);
+            let why = run(cursor, &mut self.order, &self.generation, i64::MIN);
+            let time = cursor.event.time;
+            match why {
+                Why::Waits => {
+                    at += 1;
+                    continue;
+                }
+                Why::Later => self.frontier.update(at, time),
+                Why::End => self.frontier.remove(at),
+                Why::Bytes(error) => {
+                    self.frontier.remove(at);
+                    self.note(error);
+                }
+                Why::Never(what) => {
+                    self.stop_at(entry, what);
+                    return false;
+                }
             }
+            return true;
         }
         let first = self.frontier.first();
         let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
@@ -254,6 +289,18 @@ impl Merge {
         false
     }
 
+    /// Finds no more events in this generation, since this one cannot have
+    /// happened.
+    #[cold]
+    fn stop_at(&mut self, entry: Entry, what: Box<Contradiction>) {
+        let cursor = &self.cursors[entry.cursor as usize];
+        self.stop(ReadError::Impossible {
+            at: cursor.place(self.generation.number),
+            kind: cursor.event.kind,
+            what,
+        });
+    }
+
     /// Finds no more events in this generation.
     #[cold]
     fn stop(&mut self, error: ReadError) {
@@ -263,11 +310,84 @@ impl Merge {
     }
 }
 
-/// What became of an event that was tried.
-enum Turn {
-    Taken,
-    /// Others must come before it.
+/// Takes a worker's events, its next one first: that this one's turn has come is
+/// for the caller to know. Ends with the next event of a time behind the `limit`,
+/// or when there are enough steps.
+#[inline(never)]
+fn run(cursor: &mut Cursor, order: &mut Order, generation: &Generation, limit: i64) -> Why {
+    let worker = cursor.worker;
+    loop {
+        match order.advance(&cursor.event, worker) {
+            Ok(true) => {}
+            Ok(false) => return Why::Waits,
+            Err(what) => return Why::Never(what),
+        }
+        run_quickly(cursor, order, generation, limit);
+        match cursor.advance(generation) {
+            Ok(true) if cursor.event.time > limit || order.steps.is_enough() => return Why::Later,
+            Ok(true) => {}
+            Ok(false) => return Why::End,
+            Err(error) => return Why::Bytes(error),
+        }
+    }
+}
+
+/// Takes a worker's events as long as nothing about them is unusual.
+///
+/// Nearly all events are of a few kinds. Those are decoded, tried and forgotten
+/// here, without a detour through memory. The cursor is left before the first one
+/// that is not taken, whatever the reason is.
+#[inline(always)]
+fn run_quickly(cursor: &mut Cursor, order: &mut Order, generation: &Generation, limit: i64) {
+    const CREATE: u8 = EventKind::GoCreate as u8;
+    const DESTROY: u8 = EventKind::GoDestroy as u8;
+    const START: u8 = EventKind::GoStart as u8;
+    const STOP: u8 = EventKind::GoStop as u8;
+    const BLOCK: u8 = EventKind::GoBlock as u8;
+    const UNBLOCK: u8 = EventKind::GoUnblock as u8;
+
+    let worker = cursor.worker;
+    let clock = generation.clock;
+    let mut taken = cursor.rest(generation);
+    while !order.steps.is_enough() {
+        let mut rest = taken;
+        macro_rules! took {
+            ($kind:ident, $numbers:literal, $try:expr) => {
+                match rest.next::<$numbers>(EventKind::$kind, &clock) {
+                    // One that waits or is refused is tried once more, by the
+                    // caller.
+                    Some(event) if event.time <= limit => matches!($try(&event), Ok(true)),
+                    _ => false,
+                }
+            };
+        }
+        let took = match rest.code() {
+            Some(START) => took!(GoStart, 3, |event| order.task_start(event, worker)),
+            Some(STOP) => took!(GoStop, 3, |event| order.task_stop(event, worker, false)),
+            Some(BLOCK) => took!(GoBlock, 3, |event| order.task_stop(event, worker, true)),
+            Some(CREATE) => took!(GoCreate, 4, |event| order.task_create(event, worker, false)),
+            Some(DESTROY) => took!(GoDestroy, 1, |event| order.task_destroy(event, worker)),
+            Some(UNBLOCK) => took!(GoUnblock, 4, |event| order.task_unblock(event, worker)),
+            _ => false,
+        };
+        if !took {
+            break;
+        }
+        taken = rest;
+    }
+    cursor.go_to(&taken);
+}
+
+/// Why a worker's events are not taken any further.
+enum Why {
+    /// It is the turn of another one, or there are enough.
+    Later,
+    /// There are no more.
+    End,
+    /// The next one cannot be decoded.
+    Bytes(ReadError),
+    /// Others must come before the next one.
     Waits,
-    /// It cannot have happened.
-    Never,
+    /// The next one cannot have happened.
+    Never(Box<Contradiction>),
 }

@@ -51,22 +51,22 @@ mod tasks;
 mod user;
 mod workers;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use trace_format::EventKind;
 
 use crate::contradiction::Contradiction;
 use crate::cursor::Timed;
-use crate::error::{Place, ReadError};
 use crate::event::Metric;
+use crate::generation::Sample;
 use crate::ids::IdMap;
 use crate::order::procs::Procs;
 use crate::order::ranges::Collector;
 use crate::order::roster::Roster;
 use crate::order::user::UserTasks;
 use crate::order::workers::{Worker, Workers};
-use crate::step::{NONE, Phase, Step, What};
+use crate::step::{Phase, Step, What};
+use crate::steps::Steps;
 use crate::tables::Tables;
 
 pub use ordered::Ordered;
@@ -82,23 +82,16 @@ pub(crate) struct Order {
     workers: Workers,
     user_tasks: UserTasks,
     collector: Collector,
-    /// The generation that events come from.
-    generation: u64,
     /// How many generations with events there were so far, this one included.
     round: u32,
     /// The generation's tables.
     tables: Arc<Tables>,
     /// Strings of this generation that outlive it, by ID.
     shared: IdMap<Arc<str>>,
-    /// The text that belongs to the last step, if it has one.
+    /// The text that belongs to the last step found, if it has one.
     carried: Option<Arc<str>>,
-    /// The step found last.
-    step: Step,
-    /// What the same event makes besides.
-    later: VecDeque<Step>,
-    /// The first string or stack that a step refers to and that the tables do not
-    /// have.
-    lost: Option<Box<ReadError>>,
+    /// The steps that events have made.
+    pub steps: Steps,
 }
 
 /// A sequence number: only the one after the last of the same generation fits.
@@ -118,43 +111,31 @@ impl Sequence {
 
 impl Order {
     pub fn new() -> Self {
-        let nothing = Step {
-            time: 0,
-            worker: NONE,
-            proc: NONE,
-            task: NONE,
-            stack: 0,
-            wire: None,
-            what: What::Sample,
-        };
         Self {
             tasks: Roster::default(),
             procs: Procs::default(),
             workers: Workers::default(),
             user_tasks: UserTasks::default(),
             collector: Collector::default(),
-            generation: 0,
             round: 0,
             tables: Arc::default(),
             shared: IdMap::default(),
             carried: None,
-            step: nothing,
-            later: VecDeque::new(),
-            lost: None,
+            steps: Steps::new(),
         }
     }
 
     /// Starts with a generation, which may have no events.
     pub fn begin_generation(&mut self, generation: u64, tables: Tables, has_events: bool) {
         self.tables = Arc::new(tables);
-        self.generation = generation;
+        self.steps.generation = generation;
         if has_events {
             self.round = self.round.wrapping_add(1);
             self.shared.clear();
         }
     }
 
-    /// The generation's tables, to which the step found last refers.
+    /// The generation's tables, to which the steps refer.
     #[inline(always)]
     pub fn tables(&self) -> &Arc<Tables> {
         &self.tables
@@ -170,55 +151,33 @@ impl Order {
         self.workers.slot(id)
     }
 
-    /// The step found last.
-    #[inline(always)]
-    pub fn step(&self) -> &Step {
-        &self.step
-    }
-
-    /// Moves the step found last to a time later than `after`.
-    #[inline(always)]
-    pub fn keep_after(&mut self, after: i64) -> i64 {
-        if self.step.time <= after {
-            // Go's reader goes on with negative times from the end of time.
-            self.step.time = after.saturating_add(1);
-        }
-        self.step.time
-    }
-
-    /// Goes on to the next step of the same event, if there is one.
-    #[inline(always)]
-    pub fn next_step(&mut self) -> bool {
-        !self.later.is_empty() && self.take_later()
-    }
-
-    #[cold]
-    fn take_later(&mut self) -> bool {
-        let next = self.later.pop_front();
-        next.map(|step| self.step = step).is_some()
-    }
-
-    /// Makes this the step found last.
-    pub fn put(&mut self, step: Step) {
-        self.step = step;
-    }
-
-    /// Makes this the step found last, its stack still an ID.
-    pub fn put_sample(&mut self, step: Step, offset: u64) {
-        let stack = match self.tables.stack_slot(step.stack) {
+    /// Makes a step of a CPU sample.
+    pub fn put_sample(&mut self, sample: &Sample) {
+        let stack = match self.tables.stack_slot(sample.stack) {
             Some(slot) => slot,
-            None => self.lose_stack(EventKind::CPUSample, step.stack, offset, step.worker),
+            None => {
+                let kind = EventKind::CPUSample;
+                self.steps
+                    .lose_stack(kind, sample.stack, sample.offset, sample.worker)
+            }
         };
-        self.step = Step { stack, ..step };
+        self.steps.push(Step {
+            time: sample.time,
+            worker: sample.worker,
+            proc: sample.proc,
+            task: sample.task,
+            stack,
+            wire: Some(EventKind::CPUSample),
+            what: What::Sample,
+        });
     }
 
-    /// The first string or stack that a step refers to and that is not there.
-    #[inline(always)]
-    pub fn take_lost(&mut self) -> Option<Box<ReadError>> {
-        match self.lost {
-            None => None,
-            Some(_) => self.lost.take(),
-        }
+    /// Makes this text belong to the step that is found next, the last one for
+    /// now.
+    #[cold]
+    fn carry(&mut self, text: Option<Arc<str>>) {
+        self.carried = text;
+        self.steps.stop();
     }
 
     /// The text that belongs to the step found last.
@@ -226,26 +185,15 @@ impl Order {
         self.carried.as_ref()
     }
 
-    /// Tries to make `event`, of the worker in slot `w`, the next one.
-    ///
-    /// If it goes ahead, the step found last is its first one.
-    #[inline(always)]
-    pub fn advance(&mut self, event: &Timed, w: u32) -> Outcome {
-        use EventKind::*;
-        // Nearly all events are one of these, which are made part of the caller.
-        match event.kind {
-            GoStart => self.task_start(event, w),
-            GoStop => self.task_stop(event, w, false),
-            GoBlock => self.task_stop(event, w, true),
-            GoUnblock => self.task_unblock(event, w),
-            _ => self.advance_other(event, w),
-        }
+    /// Notes that events of the worker in slot `w` are going to be tried.
+    pub fn appears(&mut self, w: u32) {
+        self.workers.appears(w);
     }
 
+    /// Tries to make `event`, of the worker in slot `w`, the next one.
     #[inline(never)]
-    fn advance_other(&mut self, event: &Timed, w: u32) -> Outcome {
+    pub fn advance(&mut self, event: &Timed, w: u32) -> Outcome {
         use EventKind::*;
-        self.workers.appears(w);
         match event.kind {
             // Procs.
             ProcStart => self.proc_start(event, w),
@@ -254,6 +202,10 @@ impl Order {
             ProcStatus => self.proc_status(event, w),
 
             // Tasks.
+            GoStart => self.task_start(event, w),
+            GoStop => self.task_stop(event, w, false),
+            GoBlock => self.task_stop(event, w, true),
+            GoUnblock => self.task_unblock(event, w),
             GoCreate => self.task_create(event, w, false),
             GoCreateBlocked => self.task_create(event, w, true),
             GoDestroy => self.task_destroy(event, w),
@@ -340,15 +292,15 @@ impl Order {
         let worker = self.workers.at(w);
         let stack = self.stack(event, worker, stack);
         let mut what = what;
-        what.strings(|id| *id = self.string(event, worker, *id));
+        what.strings(|id| *id = self.string(event, worker, *id).into());
         self.emit_as(event, worker, event.kind, stack, what);
     }
 
     /// Makes a step of `event` that looks as if `wire` had said it there. Strings
     /// and stacks are slots of the tables.
     #[inline(always)]
-    fn emit_as(&mut self, event: &Timed, there: Worker, wire: EventKind, stack: u64, what: What) {
-        self.step = Step {
+    fn emit_as(&mut self, event: &Timed, there: Worker, wire: EventKind, stack: u32, what: What) {
+        self.steps.push(Step {
             time: event.time,
             worker: there.id,
             proc: there.proc.id,
@@ -356,68 +308,17 @@ impl Order {
             stack,
             wire: Some(wire),
             what,
-        };
-    }
-
-    /// Makes one more step of `event`, without a stack.
-    #[cold]
-    fn emit_later(&mut self, event: &Timed, there: Worker, wire: EventKind, what: What) {
-        self.later.push_back(Step {
-            time: event.time,
-            worker: there.id,
-            proc: there.proc.id,
-            task: there.task.id,
-            stack: 0,
-            wire: Some(wire),
-            what,
         });
     }
 
-    /// The slot of the stack with this ID, to which `event` refers; of the empty
-    /// one if it is not there, and that is noted.
-    #[inline(always)]
-    fn stack(&mut self, event: &Timed, worker: Worker, id: u64) -> u64 {
-        match self.tables.stack_slot(id) {
-            Some(slot) => slot,
-            None => self.lose_stack(event.kind, id, event.offset, worker.id),
-        }
+    /// The slot of the stack with this ID, to which `event` refers.
+    fn stack(&mut self, event: &Timed, worker: Worker, id: u64) -> u32 {
+        self.steps.stack(&self.tables, event, worker.id, id)
     }
 
     /// The same for a string.
-    #[inline(always)]
-    fn string(&mut self, event: &Timed, worker: Worker, id: u64) -> u64 {
-        match self.tables.string_slot(id) {
-            Some(slot) => slot,
-            None => self.lose_string(event.kind, id, event.offset, worker.id),
-        }
-    }
-
-    fn place(&self, offset: u64, worker: u64) -> Place {
-        Place {
-            offset,
-            generation: Some(self.generation),
-            thread: Some(worker),
-        }
-    }
-
-    /// Notes that a stack is not there. The slot of what stands for it.
-    #[cold]
-    #[inline(never)]
-    fn lose_stack(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u64 {
-        let at = self.place(offset, worker);
-        let error = ReadError::UnknownStack { at, kind, id };
-        self.lost.get_or_insert_with(|| Box::new(error));
-        0
-    }
-
-    /// The same for a string.
-    #[cold]
-    #[inline(never)]
-    fn lose_string(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u64 {
-        let at = self.place(offset, worker);
-        let error = ReadError::UnknownString { at, kind, id };
-        self.lost.get_or_insert_with(|| Box::new(error));
-        0
+    fn string(&mut self, event: &Timed, worker: Worker, id: u64) -> u32 {
+        self.steps.string(&self.tables, event, worker.id, id)
     }
 
     /// A sequence number of the generation that events come from.

@@ -30,7 +30,7 @@ mod writer;
 
 pub use batch::{Batch, BatchHead, Head, Item, Mark, Section};
 pub use decode::RawEvents;
-pub(crate) use decode::{Quick, TIMED, WINDOW};
+pub(crate) use decode::{TIMED, WINDOW};
 pub use event::{Frames, RawEvent, StackFrame};
 pub(crate) use number::quick as quick_number;
 pub use reader::RawReader;

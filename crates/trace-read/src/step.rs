@@ -23,7 +23,7 @@ pub(crate) struct Step {
     pub worker: u64,
     pub proc: u64,
     pub task: u64,
-    pub stack: u64,
+    pub stack: u32,
     pub wire: Option<WireKind>,
     pub what: What,
 }
@@ -75,8 +75,8 @@ pub(crate) enum What {
         task: u64,
         from: TaskState,
         to: TaskState,
-        reason: u64,
-        stack: u64,
+        reason: u32,
+        stack: u32,
     },
     Proc {
         proc: u64,
@@ -109,6 +109,17 @@ pub(crate) enum Name {
 }
 
 impl Step {
+    /// What stands where there is no step yet.
+    pub const NOTHING: Self = Self {
+        time: 0,
+        worker: NONE,
+        proc: NONE,
+        task: NONE,
+        stack: 0,
+        wire: None,
+        what: What::Sample,
+    };
+
     /// Whether it needs the text carried along.
     pub fn is_carried(&self) -> bool {
         matches!(
@@ -159,6 +170,8 @@ impl Step {
     #[inline(never)]
     fn other_kind<'a>(&self, tables: &'a Tables, carried: Option<&'a Arc<str>>) -> Kind<'a> {
         let carried = carried.map_or("", |text| text);
+        // A slot by now, which has come from a table of them.
+        let text = |slot: u64| tables.string_at(slot as u32);
         match self.what {
             What::Sync { n, generation } => Kind::Sync(Sync {
                 n,
@@ -167,12 +180,10 @@ impl Step {
                 tables,
             }),
             What::Metric { metric, value } => Kind::Metric { metric, value },
-            What::Label(label) => Kind::Label {
-                label: tables.string_at(label),
-            },
+            What::Label(label) => Kind::Label { label: text(label) },
             What::Range { phase, name, scope } => {
                 let name = match name {
-                    Name::Stw(reason) => RangeName::StopTheWorld(tables.string_at(reason)),
+                    Name::Stw(reason) => RangeName::StopTheWorld(text(reason)),
                     Name::StwCarried => RangeName::StopTheWorld(carried),
                     Name::GcMark => RangeName::GcMark,
                     Name::GcSweep => RangeName::GcSweep,
@@ -198,7 +209,7 @@ impl Step {
             What::UserTaskBegin { id, parent, name } => Kind::UserTaskBegin(UserTask {
                 id: UserTaskId(id),
                 parent: known(parent).map(UserTaskId),
-                name: tables.string_at(name),
+                name: text(name),
             }),
             What::UserTaskEnd { id, parent } => Kind::UserTaskEnd(UserTask {
                 id: UserTaskId(id),
@@ -212,7 +223,7 @@ impl Step {
             } => {
                 let region = UserRegion {
                     user_task: UserTaskId(user_task),
-                    name: tables.string_at(name),
+                    name: text(name),
                 };
                 match begins {
                     true => Kind::UserRegionBegin(region),
@@ -225,8 +236,8 @@ impl Step {
                 message,
             } => Kind::Log(Log {
                 user_task: UserTaskId(user_task),
-                category: tables.string_at(category),
-                message: tables.string_at(message),
+                category: text(category),
+                message: text(message),
             }),
             What::Experimental { args: given } => {
                 let mut args = [0; limits::MAX_TIMED_ARGS];

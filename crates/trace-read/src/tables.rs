@@ -105,29 +105,26 @@ impl Tables {
 
     /// The slot of the string with this ID.
     #[inline(always)]
-    pub(crate) fn string_slot(&self, id: u64) -> Option<u64> {
-        self.strings.get(id).map(u64::from)
+    pub(crate) fn string_slot(&self, id: u64) -> Option<u32> {
+        self.strings.get(id)
     }
 
     /// The slot of the stack with this ID.
     #[inline(always)]
-    pub(crate) fn stack_slot(&self, id: u64) -> Option<u64> {
-        self.stacks.get(id).map(u64::from)
+    pub(crate) fn stack_slot(&self, id: u64) -> Option<u32> {
+        self.stacks.get(id)
     }
 
     /// The string in this slot, which must be one.
     #[inline(always)]
-    pub(crate) fn string_at(&self, slot: u64) -> &str {
-        self.text_of(slot as u32)
+    pub(crate) fn string_at(&self, slot: u32) -> &str {
+        self.text_of(slot)
     }
 
     /// The stack in this slot, which must be one.
     #[inline(always)]
-    pub(crate) fn stack_at(&self, slot: u64) -> Stack<'_> {
-        Stack {
-            tables: self,
-            slot: slot as u32,
-        }
+    pub(crate) fn stack_at(&self, slot: u32) -> Stack<'_> {
+        Stack { tables: self, slot }
     }
 
     /// The data of experiments, in the order of the file.

@@ -2,12 +2,12 @@
 //! print it: for people, and as one JSON object for programs.
 
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use roaring::RoaringTreemap;
 use serde_json::json;
 use trace_format::Version;
-use trace_read::{Event, Kind, ReadError, TaskId};
+use trace_read::{Kind, ReadError, Run, TaskId};
 
 use crate::error::ToolError;
 use crate::input::Bytes;
@@ -18,6 +18,9 @@ use crate::stream;
 /// Bytes in memory from which on a generation is noteworthy: whoever analyses the
 /// trace needs as much.
 const LARGE_GENERATION: u64 = 200 << 20;
+
+/// Which of [`Kind::NAMES`] transitions have.
+const TRANSITION: usize = 12;
 
 /// What a check has found.
 #[derive(Debug, Default)]
@@ -58,17 +61,9 @@ impl Check {
     pub fn of(input: Bytes) -> Result<Self, ToolError> {
         let mut check = Check::default();
         let mut tasks = TaskSet::new();
-        let mut last = None;
-        let read = stream::read(input, |event| {
-            check.count(event);
-            // The same task goes on most of the time.
-            if event.task != last {
-                last = event.task;
-                if let Some(task) = last {
-                    tasks.insert(task);
-                }
-            }
-            Ok(())
+        let read = stream::read_runs(input, |run| {
+            check.count(run, &mut tasks);
+            Ok(ControlFlow::Continue(()))
         });
         check.tasks = tasks.len();
         match read {
@@ -86,22 +81,29 @@ impl Check {
         Ok(check)
     }
 
-    #[inline(always)]
-    fn count(&mut self, event: &Event<'_>) {
-        let placed = !event.stack.is_empty();
-        match event.kind {
-            // Nearly all are these, and what else there is to one is not made.
-            Kind::Task(_) | Kind::Proc(_) => {
-                self.by_kind[event.kind.index()] += 1;
-                self.with_stack += u64::from(placed);
+    fn count(&mut self, run: Run<'_>, tasks: &mut TaskSet) {
+        let (mut transitions, mut placed) = (0, 0);
+        for event in run {
+            placed += u64::from(!event.stack.is_empty());
+            match event.kind {
+                // Nearly all are these. What else there is to one is not made, as
+                // long as no event is handed on by reference from here.
+                Kind::Task(_) | Kind::Proc(_) => transitions += 1,
+                kind => {
+                    self.by_kind[kind.index()] += 1;
+                    let unplaced = event.stack.is_empty() && matches!(kind, Kind::Sample);
+                    placed += u64::from(unplaced);
+                    if let Kind::Log(log) = kind {
+                        self.losses.log(event.time, &log);
+                    }
+                }
             }
-            _ => {
-                self.by_kind[event.kind.index()] += 1;
-                let placed = placed || matches!(event.kind, Kind::Sample);
-                self.with_stack += u64::from(placed);
-                self.losses.event(event);
+            if let Some(task) = event.task {
+                tasks.insert(task);
             }
         }
+        self.by_kind[TRANSITION] += transitions;
+        self.with_stack += placed;
     }
 
     /// What is wrong with it, a line each.
@@ -205,6 +207,8 @@ impl Check {
 /// close together. What is added is kept in pages of bits, and goes into the
 /// compressed set when another page wants a page's place.
 struct TaskSet {
+    /// The one added last: the same goes on most of the time.
+    last: Option<TaskId>,
     pages: Vec<Page>,
     others: RoaringTreemap,
 }
@@ -220,6 +224,17 @@ impl Page {
     const WORDS: usize = 8;
     /// How many numbers there are in a page.
     const SIZE: u64 = 64 * Self::WORDS as u64;
+
+    /// Becomes the page of other numbers.
+    #[cold]
+    #[inline(never)]
+    fn give_way(&mut self, number: u64, others: &mut RoaringTreemap) {
+        for range in self.ranges() {
+            others.insert_range(range);
+        }
+        self.number = number;
+        self.bits = [0; Self::WORDS];
+    }
 
     /// The numbers in it, as ranges with both ends.
     fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
@@ -246,21 +261,26 @@ impl TaskSet {
             bits: [0; Page::WORDS],
         };
         Self {
+            last: None,
             pages: vec![empty; Self::PAGES],
             others: RoaringTreemap::new(),
         }
     }
 
-    #[inline]
-    fn insert(&mut self, TaskId(id): TaskId) {
+    #[inline(always)]
+    fn insert(&mut self, task: TaskId) {
+        if self.last != Some(task) {
+            self.last = Some(task);
+            self.insert_other(task);
+        }
+    }
+
+    #[inline(always)]
+    fn insert_other(&mut self, TaskId(id): TaskId) {
         let number = id / Page::SIZE;
         let page = &mut self.pages[number as usize % Self::PAGES];
         if page.number != number {
-            for range in page.ranges() {
-                self.others.insert_range(range);
-            }
-            page.number = number;
-            page.bits = [0; Page::WORDS];
+            page.give_way(number, &mut self.others);
         }
         page.bits[id as usize / 64 % Page::WORDS] |= 1 << (id % 64);
     }
@@ -301,6 +321,11 @@ mod tests {
             let distinct: HashSet<_> = ids.iter().collect();
             assert_eq!(tasks.len(), distinct.len() as u64);
         }
+    }
+
+    #[test]
+    fn transitions_have_their_name() {
+        assert_eq!(Kind::NAMES[TRANSITION], "StateTransition");
     }
 
     #[test]

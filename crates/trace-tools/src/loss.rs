@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use trace_format::loss::CATEGORY;
+use trace_read::event::Log;
 use trace_read::{Event, Kind};
 
 /// What the notes in a trace say of losses.
@@ -19,10 +20,15 @@ impl Losses {
     /// Looks whether an event is such a note.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>) {
-        if let Kind::Log(log) = event.kind
-            && log.category == CATEGORY
-        {
-            self.note(event.time, log.message);
+        if let Kind::Log(log) = event.kind {
+            self.log(event.time, &log);
+        }
+    }
+
+    /// Looks whether a message is such a note.
+    pub fn log(&mut self, time: u64, log: &Log<'_>) {
+        if log.category == CATEGORY {
+            self.note(time, log.message);
         }
     }
 

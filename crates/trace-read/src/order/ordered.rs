@@ -16,8 +16,6 @@ use crate::merge::Merge;
 #[derive(Debug)]
 pub struct Ordered {
     merge: Merge,
-    /// The time of the event before, or of the generation's start.
-    time: i64,
     /// Whether an error has ended it.
     failed: bool,
 }
@@ -29,7 +27,6 @@ impl Ordered {
         let empty = Box::new(Generation::new(Version::Go126));
         Self {
             merge: Merge::new(empty),
-            time: 0,
             failed: false,
         }
     }
@@ -40,7 +37,7 @@ impl Ordered {
     /// told. If something is wrong there, that is what the next event is going to
     /// be, and this generation is dropped; so it is after an error that was told.
     pub fn open(&mut self, mut generation: Generation) {
-        while self.advance() {}
+        while self.merge.tell_some() > 0 {}
         if self.failed || self.merge.is_in_trouble() {
             return;
         }
@@ -49,7 +46,7 @@ impl Ordered {
             self.merge.note(error);
         }
         // As if there was an event at the start: a reader has its sync event there.
-        self.time = generation.start.max(self.time.saturating_add(1));
+        self.merge.pass(generation.start);
         self.merge.open(Box::new(generation));
     }
 
@@ -66,7 +63,7 @@ impl Ordered {
     /// stack is not there, or that an event cannot have happened. After that
     /// nothing more comes, of any generation.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ReadError> {
-        if self.advance() {
+        if self.merge.tell() {
             return Ok(Some(self.merge.event()));
         }
         self.merge.close();
@@ -82,15 +79,6 @@ impl Ordered {
     /// The generation that events come from now.
     pub fn generation(&self) -> Option<u64> {
         self.merge.generation()
-    }
-
-    /// Finds the next event. False if there is none.
-    fn advance(&mut self) -> bool {
-        let found = self.merge.advance();
-        if found {
-            self.time = self.merge.finish(self.time);
-        }
-        found
     }
 }
 

@@ -117,7 +117,7 @@ impl Order {
             let name = RangeKind::StopTheWorld.name();
             return Err(refused(Contradiction::RangeNotBegun { name }));
         };
-        self.carried = reason;
+        self.carry(reason);
         let scope = Scope::Task(TaskId(self.workers.task(w).id));
         self.emit_range(event, w, 0, (Phase::End, Name::StwCarried, scope));
         Ok(true)

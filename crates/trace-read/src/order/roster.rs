@@ -92,20 +92,27 @@ impl Roster {
     }
 
     /// The slot where the task with this ID probably is. Who asks makes sure, and
-    /// asks for the [`slot`](Self::slot) if it is not.
+    /// asks for the [`displaced`](Self::displaced) one if it is not.
     #[inline(always)]
     pub fn guess(&self, id: u64) -> u32 {
         self.places[self.place(id)]
     }
 
     /// The slot of the task with this ID.
-    #[inline(never)]
     pub fn slot(&self, id: u64) -> Option<u32> {
         let guess = self.guess(id);
         match self.is_in(id, guess) {
             true => Some(guess),
-            false => self.displaced.get(&id).copied(),
+            false => self.displaced(id),
         }
+    }
+
+    /// The slot of the task with this ID, if it is not in the one
+    /// [guessed](Self::guess).
+    #[cold]
+    #[inline(never)]
+    pub fn displaced(&self, id: u64) -> Option<u32> {
+        self.displaced.get(&id).copied()
     }
 
     /// Whether the task with this ID is in this slot.

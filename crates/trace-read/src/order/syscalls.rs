@@ -117,7 +117,7 @@ impl Order {
                 to: ProcState::Idle,
             };
             self.emit_as(event, worker, EventKind::ProcSteal, 0, what);
-            self.emit_later(event, worker, event.kind, ends);
+            self.emit_as(event, worker, event.kind, 0, ends);
         }
         self.tasks.remove(task);
         self.workers.leave_task(w);
@@ -127,7 +127,7 @@ impl Order {
 }
 
 /// The transition of the worker's task.
-fn transition(worker: Worker, from: TaskState, to: TaskState, stack: u64) -> What {
+fn transition(worker: Worker, from: TaskState, to: TaskState, stack: u32) -> What {
     What::Task {
         task: worker.task.id,
         from,

@@ -5,9 +5,11 @@ use trace_format::{EventKind, TaskStatus};
 use crate::contradiction::Contradiction;
 use crate::cursor::Timed;
 use crate::event::{TaskId, TaskState, WorkerId};
+use crate::order::roster::{Roster, Task};
 use crate::order::workers::{Held, Worker, refused, task_id};
 use crate::order::{Order, Outcome, Sequence};
-use crate::step::{NONE, What};
+use crate::step::{NONE, Step, What};
+use crate::steps::Steps;
 
 /// What a status is called by those who read events.
 fn state_of(status: Option<TaskStatus>) -> TaskState {
@@ -20,88 +22,64 @@ fn state_of(status: Option<TaskStatus>) -> TaskState {
     }
 }
 
-impl Order {
-    /// The slot of the worker's task, which must be in this state.
+impl Roster {
+    /// The task with this ID and its slot, if it is in this state and `next` is
+    /// its next sequence number.
     #[inline(always)]
-    pub(super) fn current_task(
-        &self,
-        worker: Worker,
-        state: TaskState,
-    ) -> Result<u32, Box<Contradiction>> {
-        let Held { id, slot } = worker.task;
-        let task = &self.tasks[slot];
-        match task.id == id && task.status == state {
-            true => Ok(slot),
-            false => self.current_task_slowly(id, slot, state),
+    fn ready(&mut self, id: u64, state: TaskState, next: Sequence) -> Option<(&mut Task, u32)> {
+        let is_ready =
+            |task: &Task| task.id == id && task.status == state && task.is_followed_by(next);
+        let mut slot = self.guess(id);
+        if !is_ready(&self[slot]) {
+            slot = self.displaced(id).filter(|&slot| is_ready(&self[slot]))?;
         }
+        Some((&mut self[slot], slot))
     }
 
-    #[cold]
+    /// The slot of a worker's task, which must be in this state.
     #[inline(never)]
-    fn current_task_slowly(
-        &self,
-        id: u64,
-        slot: u32,
-        state: TaskState,
-    ) -> Result<u32, Box<Contradiction>> {
-        let Some(slot) = self.tasks.held(Held { id, slot }) else {
-            let task = TaskId(id);
+    fn held_in(&self, held: Held, state: TaskState) -> Result<u32, Box<Contradiction>> {
+        let Some(slot) = self.held(held) else {
+            let task = TaskId(held.id);
             return Err(refused(Contradiction::UnknownTask { task }));
         };
-        match self.tasks[slot].status == state {
+        match self[slot].status == state {
             true => Ok(slot),
-            false => Err(self.task_is_not(slot, state)),
+            false => Err(self.is_not(slot, state)),
         }
     }
 
     #[cold]
-    fn task_is_not(&self, slot: u32, must_be: TaskState) -> Box<Contradiction> {
-        let task = &self.tasks[slot];
+    fn is_not(&self, slot: u32, must_be: TaskState) -> Box<Contradiction> {
+        let task = &self[slot];
         refused(Contradiction::TaskState {
             task: TaskId(task.id),
             is: task.status,
             must_be,
         })
     }
+}
 
-    /// The slot of the task with this ID, if it is in this state and `next` is its
-    /// next sequence number.
-    #[inline(always)]
-    fn ready_task(&self, id: u64, state: TaskState, next: Sequence) -> Option<u32> {
-        let is_ready = |slot| {
-            let task = &self.tasks[slot];
-            task.id == id && task.status == state && task.is_followed_by(next)
-        };
-        let guess = self.tasks.guess(id);
-        match is_ready(guess) {
-            true => Some(guess),
-            false => self.tasks.slot(id).filter(|&slot| is_ready(slot)),
-        }
-    }
-
-    /// Makes a step of a task's transition, seen from the worker's place. Stacks
-    /// and the reason are slots.
-    #[inline(always)]
-    fn emit_task(&mut self, event: &Timed, worker: Worker, change: Change) {
-        let what = What::Task {
-            task: change.task,
-            from: change.from,
-            to: change.to,
-            reason: change.reason,
-            stack: change.its_stack,
-        };
-        self.emit_as(event, worker, event.kind, change.stack, what);
+impl Order {
+    /// The slot of the worker's task, which must be in this state.
+    pub(super) fn current_task(
+        &self,
+        worker: Worker,
+        state: TaskState,
+    ) -> Result<u32, Box<Contradiction>> {
+        self.tasks.held_in(worker.task, state)
     }
 
     /// The running task, or the runtime, makes a new one.
-    pub(super) fn task_create(&mut self, event: &Timed, w: u32, blocked: bool) -> Outcome {
+    #[inline(always)]
+    pub fn task_create(&mut self, event: &Timed, w: u32, blocked: bool) -> Outcome {
         let worker = self.workers.at(w);
         worker.on_proc()?;
-        if worker.task.id != NONE
-            && let Some(slot) = self.tasks.held(worker.task)
-            && self.tasks[slot].status != TaskState::Running
-        {
-            return Err(self.task_is_not(slot, TaskState::Running));
+        if worker.task.id != NONE {
+            let task = &self.tasks[worker.task.slot];
+            if task.id != worker.task.id || task.status != TaskState::Running {
+                self.may_create(worker)?;
+            }
         }
         let [id, its_stack, stack, _] = event.args;
         let to = match blocked {
@@ -112,43 +90,57 @@ impl Order {
         if self.tasks.insert(id, to, sequence).is_none() {
             return Err(refused(Contradiction::TaskExists { task: TaskId(id) }));
         }
+        let (tables, steps) = (&self.tables, &mut self.steps);
         let change = Change {
-            stack: self.stack(event, worker, stack),
-            its_stack: self.stack(event, worker, its_stack),
+            stack: steps.stack(tables, event, worker.id, stack),
+            its_stack: steps.stack(tables, event, worker.id, its_stack),
             ..Change::new(id, TaskState::NotExist, to)
         };
-        self.emit_task(event, worker, change);
+        change.emit(steps, event, &worker);
         Ok(true)
+    }
+
+    /// Whether the worker's task, if it still has one, may make a new one.
+    #[cold]
+    #[inline(never)]
+    fn may_create(&self, worker: Worker) -> Result<(), Box<Contradiction>> {
+        match self.tasks.held(worker.task) {
+            Some(slot) if self.tasks[slot].status != TaskState::Running => {
+                Err(self.tasks.is_not(slot, TaskState::Running))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A runnable task starts to run.
     #[inline(always)]
-    pub(super) fn task_start(&mut self, event: &Timed, w: u32) -> Outcome {
-        let worker = self.workers.appears(w);
+    pub fn task_start(&mut self, event: &Timed, w: u32) -> Outcome {
         let [id, number, ..] = event.args;
         let sequence = self.sequence(number);
-        let Some(slot) = self.ready_task(id, TaskState::Runnable, sequence) else {
+        let Some((task, slot)) = self.tasks.ready(id, TaskState::Runnable, sequence) else {
             return Ok(false);
         };
+        let worker = self.workers.at_mut(w);
         worker.on_proc()?;
         worker.without_task()?;
-        let task = &mut self.tasks[slot];
         task.status = TaskState::Running;
         task.set_sequence(sequence);
         let change = Change::new(id, TaskState::Runnable, TaskState::Running);
-        self.emit_task(event, worker, change);
-        self.workers.run(w, id, slot);
+        change.emit(&mut self.steps, event, worker);
+        // It has a proc, and so it is not the worker that stands for none.
+        worker.task = Held { id, slot };
         Ok(true)
     }
 
     /// The running task ends.
-    pub(super) fn task_destroy(&mut self, event: &Timed, w: u32) -> Outcome {
+    #[inline(always)]
+    pub fn task_destroy(&mut self, event: &Timed, w: u32) -> Outcome {
         let worker = self.workers.at(w);
         worker.on_task()?;
         let slot = self.current_task(worker, TaskState::Running)?;
         let id = worker.task.id;
         let change = Change::new(id, TaskState::Running, TaskState::NotExist);
-        self.emit_task(event, worker, change);
+        change.emit(&mut self.steps, event, &worker);
         self.tasks.remove(slot);
         self.workers.leave_task(w);
         Ok(true)
@@ -156,46 +148,50 @@ impl Order {
 
     /// The running task gives up its proc, to go on later or to wait.
     #[inline(always)]
-    pub(super) fn task_stop(&mut self, event: &Timed, w: u32, blocks: bool) -> Outcome {
-        let worker = self.workers.appears(w);
+    pub fn task_stop(&mut self, event: &Timed, w: u32, blocks: bool) -> Outcome {
+        let worker = self.workers.at_mut(w);
         worker.on_task()?;
-        let slot = self.current_task(worker, TaskState::Running)?;
+        let held = worker.task;
+        let mut task = &mut self.tasks[held.slot];
+        if task.id != held.id || task.status != TaskState::Running {
+            let slot = self.tasks.held_in(held, TaskState::Running)?;
+            task = &mut self.tasks[slot];
+        }
         let [reason, stack, ..] = event.args;
         let to = match blocks {
             true => TaskState::Waiting,
             false => TaskState::Runnable,
         };
-        self.tasks[slot].status = to;
-        let stack = self.stack(event, worker, stack);
+        task.status = to;
+        let stack = self.steps.stack(&self.tables, event, worker.id, stack);
         let change = Change {
-            reason: self.string(event, worker, reason),
+            reason: self.steps.string(&self.tables, event, worker.id, reason),
             stack,
             its_stack: stack,
-            ..Change::new(worker.task.id, TaskState::Running, to)
+            ..Change::new(held.id, TaskState::Running, to)
         };
-        self.emit_task(event, worker, change);
-        self.workers.leave_task(w);
+        change.emit(&mut self.steps, event, worker);
+        worker.task = Held::NOTHING;
         Ok(true)
     }
 
     /// A waiting task becomes runnable. Whoever may do that: the event says
     /// nothing of its worker.
     #[inline(always)]
-    pub(super) fn task_unblock(&mut self, event: &Timed, w: u32) -> Outcome {
-        let worker = self.workers.appears(w);
+    pub fn task_unblock(&mut self, event: &Timed, w: u32) -> Outcome {
         let [id, number, stack, _] = event.args;
         let sequence = self.sequence(number);
-        let Some(slot) = self.ready_task(id, TaskState::Waiting, sequence) else {
+        let Some((task, _)) = self.tasks.ready(id, TaskState::Waiting, sequence) else {
             return Ok(false);
         };
-        let task = &mut self.tasks[slot];
         task.status = TaskState::Runnable;
         task.set_sequence(sequence);
+        let worker = self.workers.at(w);
         let change = Change {
             stack: self.stack(event, worker, stack),
             ..Change::new(id, TaskState::Waiting, TaskState::Runnable)
         };
-        self.emit_task(event, worker, change);
+        change.emit(&mut self.steps, event, &worker);
         Ok(true)
     }
 
@@ -207,10 +203,9 @@ impl Order {
         let current = self.current_task(before, TaskState::Running)?;
         let [id, number, ..] = event.args;
         let sequence = self.sequence(number);
-        let Some(next) = self.ready_task(id, TaskState::Waiting, sequence) else {
+        let Some((task, next)) = self.tasks.ready(id, TaskState::Waiting, sequence) else {
             return Ok(false);
         };
-        let task = &mut self.tasks[next];
         task.status = TaskState::Running;
         task.set_sequence(sequence);
 
@@ -229,9 +224,9 @@ impl Order {
             false => (EventKind::GoBlock, TaskState::Waiting),
         };
         let stops = what(before.task.id, running, to);
-        self.emit_later(event, before, wire, stops);
+        self.emit_as(event, before, wire, 0, stops);
         let starts = what(id, runnable, running);
-        self.emit_later(event, before.idle(), EventKind::GoStart, starts);
+        self.emit_as(event, before.idle(), EventKind::GoStart, 0, starts);
 
         match ends {
             true => self.tasks.remove(current),
@@ -256,7 +251,7 @@ impl Order {
             Some(slot) => {
                 let task = &mut self.tasks[slot];
                 if task.status != state {
-                    return Err(self.task_is_not(slot, state));
+                    return Err(self.tasks.is_not(slot, state));
                 }
                 task.set_sequence(sequence);
                 (slot, state)
@@ -327,17 +322,17 @@ impl Order {
     }
 }
 
-/// A task's transition.
+/// A task's transition. Stacks and the reason are slots.
 #[derive(Clone, Copy)]
 struct Change {
     task: u64,
     from: TaskState,
     to: TaskState,
-    reason: u64,
+    reason: u32,
     /// Where the worker's task is.
-    stack: u64,
+    stack: u32,
     /// Where the task is that changes.
-    its_stack: u64,
+    its_stack: u32,
 }
 
 impl Change {
@@ -351,5 +346,25 @@ impl Change {
             stack: 0,
             its_stack: 0,
         }
+    }
+
+    /// Makes a step of it, seen from the worker's place.
+    #[inline(always)]
+    fn emit(self, steps: &mut Steps, event: &Timed, there: &Worker) {
+        steps.push(Step {
+            time: event.time,
+            worker: there.id,
+            proc: there.proc.id,
+            task: there.task.id,
+            stack: self.stack,
+            wire: Some(event.kind),
+            what: What::Task {
+                task: self.task,
+                from: self.from,
+                to: self.to,
+                reason: self.reason,
+                stack: self.its_stack,
+            },
+        });
     }
 }

@@ -49,11 +49,12 @@ impl Order {
         let [id, stack, ..] = event.args;
         self.workers.on_task(w)?;
         let mut parent = NONE;
-        self.carried = None;
+        let mut name = None;
         if let Some(begun) = self.user_tasks.0.remove(&id) {
             parent = begun.parent;
-            self.carried = Some(begun.name);
+            name = Some(begun.name);
         }
+        self.carry(name);
         self.emit(event, w, stack, What::UserTaskEnd { id, parent });
         Ok(true)
     }

@@ -18,7 +18,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    const NOTHING: Self = Self { id: NONE, slot: 0 };
+    pub const NOTHING: Self = Self { id: NONE, slot: 0 };
 }
 
 /// A worker, and where an event happens that it writes.
@@ -141,18 +141,20 @@ impl Workers {
         self.all[slot as usize].seen.then_some(slot)
     }
 
-    /// Notes that there is an event of this worker, and returns it as it is now.
-    #[inline(always)]
-    pub fn appears(&mut self, w: u32) -> Worker {
-        let worker = &mut self.all[w as usize];
-        worker.seen = true;
-        *worker
+    /// Notes that there is an event of this worker, or about what it runs.
+    pub fn appears(&mut self, w: u32) {
+        self.all[w as usize].seen = true;
     }
 
     /// The worker as it is now.
     #[inline(always)]
     pub fn at(&self, w: u32) -> Worker {
         self.all[w as usize]
+    }
+
+    #[inline(always)]
+    pub fn at_mut(&mut self, w: u32) -> &mut Worker {
+        &mut self.all[w as usize]
     }
 
     #[inline(always)]

@@ -165,7 +165,7 @@ pub(crate) struct Row {
 }
 
 /// A row for each byte.
-pub(crate) type Quick = [Row; 256];
+type Quick = [Row; 256];
 
 /// No event has the quick way.
 const NOTHING: Quick = [Row {

@@ -43,27 +43,28 @@ pub(crate) fn quick(bytes: &[u8], at: &mut usize) -> Option<u64> {
         // Each of the first two has a bit too many.
         return Some(first + (second << 7) + (third << 14) - 0x4080);
     }
-    let (value, len) = long(bytes.get(*at..)?)?;
+    let (value, more) = long(bytes.get(*at..)?)?;
     // No change: for the compiler, which can know then how far it goes at most.
-    *at += len & 15;
+    *at += 1 + (more & 7);
     Some(value)
 }
 
-/// The number at the front and its length, 1 to 8, if there is a whole word.
-#[inline(never)]
+/// The number at the front and how many bytes follow its first, 0 to 7, if there
+/// is a whole word.
+#[inline(always)]
 fn long(bytes: &[u8]) -> Option<(u64, usize)> {
     let word = u64::from_le_bytes(*bytes.first_chunk()?);
     let ends = !word & MORE;
     if ends == 0 {
         return None;
     }
-    let len = ends.trailing_zeros() as usize / 8 + 1;
+    let more = ends.trailing_zeros() as usize / 8;
     // All bits up to the end's; then its groups of seven bits move together, two
     // and two, four and four.
     let groups = word & (ends ^ (ends - 1)) & !MORE;
     let groups = groups & 0x007f_007f_007f_007f | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
     let groups = groups & 0x0000_3fff_0000_3fff | (groups & 0x3fff_0000_3fff_0000) >> 2;
-    Some((groups & 0x0fff_ffff | groups >> 32 << 28, len))
+    Some((groups & 0x0fff_ffff | groups >> 32 << 28, more))
 }
 
 #[cold]

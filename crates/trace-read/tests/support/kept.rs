@@ -7,7 +7,11 @@ use std::path::Path;
 /// Runs a target's property on each file of its corpus as it is, and changed in so
 /// many ways.
 pub fn run(target: &str, changes: u64, property: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let root = above.find(|folder| folder.join("fuzz/corpus").is_dir());
+    let corpus = root
+        .expect("the corpus is in the project")
+        .join("fuzz/corpus");
     let folder = corpus.join(target);
     let mut inputs: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

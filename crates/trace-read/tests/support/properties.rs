@@ -99,8 +99,8 @@ pub fn text(bytes: &[u8]) {
     assert_eq!(text::from_bytes(&bytes).expect("bytes of our text"), once);
 }
 
-/// The reader comes to an end, in the same way whether it reads ahead or hands
-/// events out to be kept, and its events are in order.
+/// The reader comes to an end, in the same way whether it reads ahead, hands events
+/// out to be kept or several at a time, and its events are in order.
 pub fn reader(bytes: &[u8]) {
     let len = bytes.len() as u64;
     let plain = read(Reader::new(bytes), len);
@@ -126,7 +126,26 @@ pub fn reader(bytes: &[u8]) {
         }
     }
     held.iter().for_each(|event| kept.add(&event.get()));
-    assert_eq!((kept, error), (plain.digest, plain.error));
+    let plain = (plain.digest, plain.error);
+    assert_eq!((kept, error), plain);
+    assert_eq!(runs(bytes), plain);
+}
+
+/// Reads some events at a time.
+fn runs(bytes: &[u8]) -> (Digest, Option<String>) {
+    let mut reader = Reader::new(bytes).expect("it was opened before");
+    let mut digest = Digest::default();
+    let mut error = None;
+    loop {
+        match reader.next_run() {
+            Ok(Some(run)) => {
+                assert!(run.len() > 0, "an empty run");
+                run.for_each(|event| digest.add(&event));
+            }
+            Ok(None) => return (digest, error),
+            Err(found) => error = Some(found.to_string()),
+        }
+    }
 }
 
 /// What is well-formed is accepted, with as many events as were put into it; what

@@ -1,0 +1,181 @@
+//! Steps that were found and are told one by one, or several at once.
+//!
+//! To go from finding to telling and back costs about as much as to find a step.
+//! So some are found in a row, into a buffer that stays in the nearest cache.
+
+use trace_format::EventKind;
+
+use crate::cursor::Timed;
+use crate::error::{Place, ReadError};
+use crate::step::Step;
+use crate::tables::Tables;
+
+/// Steps in the order in which they are told, each later than the one before.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    all: Box<[Step; Self::ROOM]>,
+    /// How many there are.
+    len: usize,
+    /// How many there may be before the finding of more has to stop.
+    enough: usize,
+    /// Those told last are from here to `told`.
+    from: usize,
+    told: usize,
+    /// The time of the one before.
+    time: i64,
+    /// The generation that they are of.
+    pub generation: u64,
+    /// The first string or stack that a step refers to and that the tables do not
+    /// have.
+    lost: Option<Box<ReadError>>,
+}
+
+impl Steps {
+    const ROOM: usize = 64;
+    /// Most steps that an event makes.
+    const AT_ONCE: usize = 3;
+    /// So many, and the next event's may not find room.
+    const ENOUGH: usize = Self::ROOM - Self::AT_ONCE + 1;
+
+    pub fn new() -> Self {
+        Self {
+            all: Box::new([Step::NOTHING; Self::ROOM]),
+            len: 0,
+            enough: Self::ENOUGH,
+            from: 0,
+            told: 0,
+            time: 0,
+            generation: 0,
+            lost: None,
+        }
+    }
+
+    /// Forgets all, to find others.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.enough = Self::ENOUGH;
+        self.from = 0;
+        self.told = 0;
+    }
+
+    /// Whether no more are to be found for now.
+    #[inline(always)]
+    pub fn is_enough(&self) -> bool {
+        self.len >= self.enough
+    }
+
+    /// Makes those that are there enough.
+    pub fn stop(&mut self) {
+        self.enough = 0;
+    }
+
+    /// The slot of the stack with this ID, to which a worker's event refers; of the
+    /// empty one if it is not there, and that is noted.
+    #[inline(always)]
+    pub fn stack(&mut self, tables: &Tables, event: &Timed, worker: u64, id: u64) -> u32 {
+        match tables.stack_slot(id) {
+            Some(slot) => slot,
+            None => self.lose_stack(event.kind, id, event.offset, worker),
+        }
+    }
+
+    /// The same for a string.
+    #[inline(always)]
+    pub fn string(&mut self, tables: &Tables, event: &Timed, worker: u64, id: u64) -> u32 {
+        match tables.string_slot(id) {
+            Some(slot) => slot,
+            None => self.lose_string(event.kind, id, event.offset, worker),
+        }
+    }
+
+    /// Notes that a stack is not there. The slot of what stands for it.
+    #[cold]
+    #[inline(never)]
+    pub fn lose_stack(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u32 {
+        let at = self.place(offset, worker);
+        self.lose(ReadError::UnknownStack { at, kind, id })
+    }
+
+    /// The same for a string.
+    #[cold]
+    #[inline(never)]
+    fn lose_string(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u32 {
+        let at = self.place(offset, worker);
+        self.lose(ReadError::UnknownString { at, kind, id })
+    }
+
+    fn place(&self, offset: u64, worker: u64) -> Place {
+        Place {
+            offset,
+            generation: Some(self.generation),
+            thread: Some(worker),
+        }
+    }
+
+    /// It is time to say so.
+    fn lose(&mut self, error: ReadError) -> u32 {
+        self.lost.get_or_insert_with(|| Box::new(error));
+        self.stop();
+        0
+    }
+
+    /// The first string or stack that was not there.
+    pub fn take_lost(&mut self) -> Option<Box<ReadError>> {
+        self.lost.take()
+    }
+
+    /// Adds a step. Its time becomes later than that of the one before: there are
+    /// events of the same time, and clocks that disagree.
+    #[inline(always)]
+    pub fn push(&mut self, step: Step) {
+        let time = match step.time > self.time {
+            true => step.time,
+            false => self.soonest(),
+        };
+        self.time = time;
+        // There is room: an event's steps are few, and finding stops before.
+        if let Some(place) = self.all.get_mut(self.len) {
+            *place = Step { time, ..step };
+            self.len += 1;
+        }
+    }
+
+    /// The least time that the next one can have.
+    #[cold]
+    fn soonest(&self) -> i64 {
+        // Go's reader goes on with negative times from the end of time.
+        self.time.saturating_add(1)
+    }
+
+    /// As if there was a step at this time, or as soon as there can be one.
+    pub fn pass(&mut self, time: i64) {
+        self.time = time.max(self.soonest());
+    }
+
+    /// Tells the next one. False if there is none.
+    #[inline(always)]
+    pub fn tell(&mut self) -> bool {
+        self.from = self.told;
+        let more = self.told < self.len;
+        self.told += usize::from(more);
+        more
+    }
+
+    /// Tells all that are there. How many.
+    pub fn tell_all(&mut self) -> usize {
+        self.from = self.told;
+        self.told = self.len;
+        self.told - self.from
+    }
+
+    /// Those told last.
+    pub fn told(&self) -> &[Step] {
+        &self.all[self.from..self.told]
+    }
+
+    /// The last of those told.
+    #[inline(always)]
+    pub fn last_told(&self) -> &Step {
+        &self.all[self.told.saturating_sub(1) % Self::ROOM]
+    }
+}
