@@ -76,8 +76,9 @@ impl Batch {
     /// Maps a new, empty batch.
     pub(crate) fn map(env: &Env<'_>) -> Result<Self, NoMemory> {
         let block = env.map()?.cast::<Block>();
-        // SAFETY: the mapping is ours, as large as a `Block`, page-aligned, and
-        // zeroed, which is a value of every field but the header.
+        // SAFETY: the mapping is ours, as large as a `Block`, and page-aligned. Of
+        // the rest nothing is read before it is written: the link in `push_back`,
+        // the place and the bytes up to `used` in `begin` and after.
         unsafe {
             (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
             #[cfg(loom)]

@@ -55,6 +55,7 @@ use crate::lock::Held;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
 use crate::pages::NoMemory;
+use crate::queue::parity;
 use crate::region::AllocError;
 use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
@@ -448,6 +449,11 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// A task appears in a system call, as when foreign code calls in.
+    ///
+    /// No checkpoint waits for a thread without a proc, which may therefore find
+    /// tracing off when it has been started already. So that the trace does not
+    /// miss the task, a [`Host::sweep`](crate::Host::sweep) finds it from before
+    /// [`acquire`](Worker::acquire) on, and waits until it is in the system call.
     pub fn task_create_in_syscall(&self, new: &'e TaskTrace) {
         new.mention(self.epoch);
         self.transition(EventKind::GoCreateSyscall, &[new.id()]);
@@ -578,12 +584,15 @@ impl<'e, 't> Emit<'e, 't> {
         let procs = shared.procs.load(Ordering::Relaxed);
         // If these cannot be written, the figures are still in the API.
         let _ = self.write(EventKind::ProcsChange, &[u64::from(procs), 0]);
-        if let Some(losses) = shared.losses.take_unreported()
+        if let Some(losses) = shared.untold(self.epoch)
             && let Ok(message) = self.emit_string(<Text>::of(&losses).as_str())
         {
             // Relaxed: written before the epoch that `enter` has acquired.
             let category = shared.note_category.load(Ordering::Relaxed);
-            let _ = self.write(EventKind::UserLog, &[0, category, message.0, 0]);
+            let note = [0, category, message.0, 0];
+            if self.write(EventKind::UserLog, &note).is_ok() {
+                shared.generation_losses[parity(self.epoch)].tell(losses.total());
+            }
         }
     }
 

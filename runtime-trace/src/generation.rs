@@ -45,8 +45,10 @@
 //! 6. What finishing takes was set aside before it is needed (`ASIDE`, and
 //!    `stacks.rs`): a generation that has begun can be finished within the
 //!    memory limit.
-//! 7. After `start` every worker passes a checkpoint, so no worker that still
-//!    takes tracing for off can create a task that the first sweep misses.
+//! 7. After `start` every worker that holds a proc passes a checkpoint, so none
+//!    that still takes tracing for off can create a task that the first sweep
+//!    misses. (One without a proc is the host's matter: see
+//!    [`Emit::task_create_in_syscall`](crate::Emit::task_create_in_syscall).)
 //!
 //! # Memory orderings
 //!
@@ -124,13 +126,15 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     // Relaxed, here and below: fields of the mover's, published by the store of
     // the epoch.
     let epoch = shared.last_epoch.load(Ordering::Relaxed) + 1;
+    // Asked first: what is taken back may be waiting for the reader.
+    if !shared.queue.is_read(&env) {
+        return Err(StartError::StillReading);
+    }
     if !reclaim(shared, &env) {
         return Err(StartError::ThreadStuck);
     }
     shared.switch.map(&env).map_err(|_| StartError::NoMemory)?;
-    if !shared.queue.open(epoch, config.version, &env) {
-        return Err(StartError::StillReading);
-    }
+    shared.queue.prepare(&env);
     shared.first_epoch.store(epoch, Ordering::Relaxed);
     shared.most_procs.store(0, Ordering::Relaxed);
     shared.set_procs(config.procs);
@@ -153,9 +157,10 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
 
     if open_generation(shared, epoch, &env).is_err() {
         abandon(shared, epoch, &env);
-        shared.queue.close(epoch, &env);
         return Err(StartError::NoMemory);
     }
+    let opened = shared.queue.open(epoch, config.version, &env);
+    debug_assert!(opened, "nobody else opens it");
     put_in_force(shared, epoch, &env);
     let ending = EndIfUnwinding(shared, epoch);
     host.checkpoint(); // Invariant 7.
@@ -339,10 +344,19 @@ fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoM
     // Relaxed: published by the store of the epoch.
     shared.note_category.store(category.0, Ordering::Relaxed);
     out.set_aside(ASIDE)?;
-    shared.generation_losses[parity(epoch)].reset();
 
-    let now = clock::snapshot();
     let mut batch = out.take_empty()?;
+    // From here on it cannot fail: what was lost in the generation whose place
+    // it takes may be forgotten.
+    let told = match epoch {
+        // Relaxed: as above.
+        epoch if epoch == shared.first_epoch.load(Ordering::Relaxed) => 0,
+        epoch => shared.generation_losses[parity(epoch - 1)].told(),
+    };
+    let losses = &shared.generation_losses[parity(epoch)];
+    losses.reset();
+    losses.tell(told);
+    let now = clock::snapshot();
     batch.begin(&BatchHeader {
         generation: out.generation,
         thread: NO_THREAD,

@@ -108,8 +108,9 @@ impl fmt::Display for Losses {
 #[derive(Debug)]
 pub(crate) struct LossCounters {
     counts: [AtomicU64; CAUSES],
-    /// The total that the trace has been told of.
-    reported: AtomicU64,
+    /// Of a generation's: the total of all losses that the trace has been told
+    /// of in it or before.
+    told: AtomicU64,
 }
 
 // All accesses are Relaxed: the counters order nothing, and who wants exact
@@ -119,7 +120,7 @@ impl LossCounters {
         pub(crate) fn new() -> Self {
             Self {
                 counts: atomic_array![AtomicU64; CAUSES],
-                reported: AtomicU64::new(0),
+                told: AtomicU64::new(0),
             }
         }
     }
@@ -134,19 +135,21 @@ impl LossCounters {
         }
     }
 
-    /// The losses, if there are more than the trace has been told of; they
-    /// count as told then.
-    pub(crate) fn take_unreported(&self) -> Option<Losses> {
-        let losses = self.get();
-        let before = self.reported.swap(losses.total(), Ordering::Relaxed);
-        (losses.total() > before).then_some(losses)
+    /// How much the trace has been told of, as [`tell`](Self::tell) says.
+    pub(crate) fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    /// The trace has been told of so much, up to this generation.
+    pub(crate) fn tell(&self, total: u64) {
+        self.told.store(total, Ordering::Relaxed);
     }
 
     pub(crate) fn reset(&self) {
         for count in &self.counts {
             count.store(0, Ordering::Relaxed);
         }
-        self.reported.store(0, Ordering::Relaxed);
+        self.told.store(0, Ordering::Relaxed);
     }
 }
 
@@ -196,15 +199,13 @@ mod tests {
     fn losses_in_words() {
         let counters = LossCounters::new();
         assert_eq!(counters.get().to_string(), "0 events lost");
-        assert_eq!(counters.take_unreported(), None);
         for cause in [Loss::NoMemory, Loss::NoMemory, Loss::Reentrant, Loss::Stack] {
             counters.add(cause, 1);
         }
-        let losses = counters.take_unreported().unwrap();
+        let losses = counters.get();
         let text = "3 events lost (no memory: 2, re-entrant: 1, stack left out: 1)";
         assert_eq!(losses.to_string(), text);
         assert_eq!(Text::<200>::of(&losses).as_str(), text);
         assert_eq!(Text::<8>::of(&losses).as_str(), "3 events");
-        assert_eq!(counters.take_unreported(), None);
     }
 }

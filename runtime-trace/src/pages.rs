@@ -139,7 +139,8 @@ impl Pages {
         self.headroom.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes mapped now.
+    /// Bytes mapped now, in whole pages: where those are larger than a block, each
+    /// block counts for a page.
     pub fn mapped(&self) -> usize {
         // Relaxed: a figure for people.
         self.mapped.load(Ordering::Relaxed)
@@ -148,7 +149,8 @@ impl Pages {
     /// Maps a block, if all that is mapped stays within `limit`. The count never
     /// goes beyond it, not even for a moment.
     fn map_within(&self, limit: usize) -> Result<NonNull<u8>, NoMemory> {
-        let add = |mapped: usize| mapped.checked_add(BLOCK_SIZE).filter(|sum| *sum <= limit);
+        let size = sys::taken_by(BLOCK_SIZE);
+        let add = |mapped: usize| mapped.checked_add(size).filter(|sum| *sum <= limit);
         // Relaxed, both: the sum is only compared with the limit; it orders
         // nothing.
         self.mapped
@@ -156,7 +158,7 @@ impl Pages {
             .map_err(|_| NoMemory::Limit)?;
         sys::map(BLOCK_SIZE).ok_or_else(|| {
             // Relaxed: takes back what was added above.
-            self.mapped.fetch_sub(BLOCK_SIZE, Ordering::Relaxed);
+            self.mapped.fetch_sub(size, Ordering::Relaxed);
             NoMemory::System
         })
     }
@@ -170,8 +172,9 @@ impl Pages {
     pub(crate) unsafe fn unmap(&self, block: NonNull<u8>) {
         // SAFETY: the caller's word, passed on; every block has this length.
         unsafe { sys::unmap(block, BLOCK_SIZE) };
+        let size = sys::taken_by(BLOCK_SIZE);
         // Relaxed: as in `map_within`.
-        self.mapped.fetch_sub(BLOCK_SIZE, Ordering::Relaxed);
+        self.mapped.fetch_sub(size, Ordering::Relaxed);
     }
 }
 
@@ -208,7 +211,7 @@ impl<'a> Env<'a> {
         self.finishing
     }
 
-    /// Maps a block of zeroed bytes.
+    /// Maps a block of zeroed bytes (not zeroed if pages come from the heap).
     pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
         // Relaxed, both: as in `set_limit`.
         let limit = self.pages.limit.load(Ordering::Relaxed);

@@ -18,6 +18,8 @@
 //!    └──────── End, once the last generation has been read ◄──┘
 //! ```
 //!
+//! Between two files there is an `End`, always, or nobody could tell them apart.
+//!
 //! # Invariants
 //!
 //! 1. At most two generations are in the queue: the one being read, and the one
@@ -145,6 +147,8 @@ struct State {
     header_due: bool,
     /// The epoch being read; 0 when closed.
     reading: u64,
+    /// Whether the reader has yet to be told that the file was its last piece.
+    end_due: bool,
     /// The newest epoch that is complete.
     complete: u64,
     /// The epoch behind which nothing follows; `u64::MAX` while it is unknown.
@@ -167,6 +171,7 @@ impl Queue {
                     version: Version::Go126,
                     header_due: false,
                     reading: 0,
+                    end_due: false,
                     complete: 0,
                     last: 0,
                     cut: false,
@@ -177,11 +182,24 @@ impl Queue {
         }
     }
 
+    /// Whether the last file has been read to its end, and the reader knows.
+    pub(crate) fn is_read(&self, env: &Env<'_>) -> bool {
+        self.state.lock(env.held).is_read()
+    }
+
+    /// Prepares for another file: figures begin anew. The reader sees nothing of
+    /// it until it is [open](Self::open).
+    pub(crate) fn prepare(&self, env: &Env<'_>) {
+        let mut state = self.state.lock(env.held);
+        state.pushed_bytes = 0;
+        state.pushed_batches = 0;
+    }
+
     /// Starts a file whose first generation is `epoch`, if the last one has
     /// been read to its end.
     pub(crate) fn open(&self, epoch: u64, version: Version, env: &Env<'_>) -> bool {
         let mut state = self.state.lock(env.held);
-        if state.reading != 0 {
+        if !state.is_read() {
             return false;
         }
         state.version = version;
@@ -190,17 +208,7 @@ impl Queue {
         state.complete = epoch - 1;
         state.last = u64::MAX;
         state.cut = false;
-        state.pushed_bytes = 0;
-        state.pushed_batches = 0;
         true
-    }
-
-    /// Takes back [`open`](Self::open), when nothing was started after all.
-    pub(crate) fn close(&self, epoch: u64, env: &Env<'_>) {
-        self.discard(epoch, env, |_| {});
-        let mut state = self.state.lock(env.held);
-        state.reading = 0;
-        state.header_due = false;
     }
 
     /// Throws the full batches of `epoch` away; each is shown before.
@@ -289,7 +297,7 @@ impl Queue {
         }
     }
 
-    /// Bytes and batches pushed since the file was opened.
+    /// Bytes and batches pushed since the file was prepared.
     pub(crate) fn pushed(&self, env: &Env<'_>) -> (u64, u64) {
         let state = self.state.lock(env.held);
         (state.pushed_bytes, state.pushed_batches)
@@ -297,6 +305,10 @@ impl Queue {
 }
 
 impl State {
+    fn is_read(&self) -> bool {
+        self.reading == 0 && !self.end_due
+    }
+
     /// Keeps an empty batch for reuse, or gives it back.
     fn keep(&mut self, batch: Batch) -> Option<Batch> {
         if self.empty.len() < MAX_EMPTY {
@@ -309,6 +321,7 @@ impl State {
 
     fn pull(&mut self) -> Pulled {
         if self.reading == 0 {
+            self.end_due = false;
             return Pulled::End;
         }
         if self.header_due {
@@ -330,6 +343,7 @@ impl State {
             };
             let marked = self.reading != 0 || !self.cut;
             if self.version.has_end_of_generation() && marked {
+                self.end_due = self.reading == 0;
                 return Pulled::EndOfGeneration;
             }
             if self.reading == 0 {
@@ -429,14 +443,30 @@ mod tests {
     }
 
     #[test]
-    fn closing_gives_everything_back() {
+    fn the_end_comes_before_another_file() {
         let f = fixture();
-        assert!(f.queue.open(1, Version::Go126, &f.env()));
-        f.push(1, 1);
-        f.push(1, 2);
-        f.queue.close(1, &f.env());
-        assert_eq!(f.pull_all(), " .");
-        assert_eq!(f.pages.mapped(), 0);
+        for (version, mark) in [(Version::Go125, false), (Version::Go126, true)] {
+            let epoch = u64::from(mark) + 1;
+            assert!(f.queue.is_read(&f.env()));
+            f.push(epoch, 1);
+            assert_eq!(f.pull_all(), " .", "not before it is open");
+            assert!(f.queue.open(epoch, version, &f.env()));
+            f.queue.complete(epoch, true, &f.env());
+            let mut done = None;
+            for _ in 0..2 + usize::from(mark) {
+                assert!(!f.queue.is_read(&f.env()));
+                let pulled = f.queue.pull(done.take(), &f.env());
+                assert!(!matches!(pulled, Pulled::End | Pulled::Pending));
+                done = match pulled {
+                    Pulled::Batch(batch) => Some(batch),
+                    _ => None,
+                };
+            }
+            assert!(!f.queue.is_read(&f.env()), "{version}: End is yet to come");
+            assert!(!f.queue.open(epoch + 1, version, &f.env()));
+            assert!(matches!(f.queue.pull(done, &f.env()), Pulled::End));
+        }
+        assert!(f.queue.is_read(&f.env()));
     }
 
     #[test]

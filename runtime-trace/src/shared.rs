@@ -8,7 +8,7 @@ use trace_format::{BlockReason, EventKind, StopReason, loss};
 
 use crate::batch::Batch;
 use crate::lock::Held;
-use crate::loss::{Loss, LossCounters, NOTE_TASK};
+use crate::loss::{Loss, LossCounters, Losses, NOTE_TASK};
 use crate::map::Id;
 use crate::pages::{Env, NoMemory, Pages};
 use crate::queue::{Out, Queue, parity};
@@ -328,6 +328,15 @@ impl Shared {
         // Relaxed: a figure.
         self.discarded_events.fetch_add(all, Ordering::Relaxed);
         self.lose(epoch, cause, if last_note { 0 } else { said });
+    }
+
+    /// What was lost, if it is more than the trace has been told of up to
+    /// `epoch`. What a later generation says does not count: no file may show
+    /// it.
+    pub(crate) fn untold(&self, epoch: u64) -> Option<Losses> {
+        let losses = self.losses.get();
+        let told = self.generation_losses[parity(epoch)].told();
+        (losses.total() > told).then_some(losses)
     }
 
     /// Says how many procs there are from now on.

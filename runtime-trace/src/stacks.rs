@@ -297,7 +297,11 @@ impl Dump<'_> {
                 }
             });
             if !visited {
-                add(Record::of(pc));
+                // A frame like any other, so it may be one of those left out.
+                match skip {
+                    0 => add(Record::of(pc)),
+                    _ => skip -= 1,
+                }
             }
         }
         if count == 0 {

@@ -13,16 +13,16 @@
 //!   ours        1                0        read where something begins
 //! ```
 //!
-//! Elsewhere, and where the system does not know how, the words are copied: an
-//! embedder that forks stops tracing before, or the child executes another
-//! program without emitting anything.
+//! Elsewhere, where the system does not know how, and where pages come from the
+//! heap, the words are copied: an embedder that forks stops tracing before, or
+//! the child executes another program without emitting anything.
 
-#[cfg(not(all(target_os = "linux", not(loom))))]
+#[cfg(not(all(target_os = "linux", not(any(loom, heap_pages)))))]
 pub(crate) use self::plain::Switch;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(any(loom, heap_pages))))]
 pub(crate) use self::wiped::Switch;
 
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(any(loom, heap_pages))))]
 mod wiped {
     use core::ptr;
 
@@ -117,7 +117,7 @@ mod wiped {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(loom))))]
+#[cfg(not(all(target_os = "linux", not(any(loom, heap_pages)))))]
 mod plain {
     use crate::pages::{Env, NoMemory};
     use crate::sync::{AtomicU64, const_unless_loom};

@@ -11,8 +11,9 @@ use runtime_trace::{
 };
 
 /// What stays mapped while tracing is off: the workers' slots and, on Linux, the
-/// switch.
-const IDLE: usize = runtime_trace::pages::BLOCK_SIZE * (1 + cfg!(target_os = "linux") as usize);
+/// switch, if pages can be wiped.
+const IDLE: usize = runtime_trace::pages::BLOCK_SIZE
+    * (1 + cfg!(all(target_os = "linux", not(heap_pages))) as usize);
 
 /// A host without tasks, which may misbehave when it is called.
 #[derive(Default)]

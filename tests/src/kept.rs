@@ -31,6 +31,14 @@ pub fn seed() -> u64 {
     }
 }
 
+/// Chooses tests' long forms, if it is set.
+const LONG: &str = "TRACE_LONG";
+
+/// Whether tests are to run their long forms, as `cargo xtask prove` has them do.
+pub fn long() -> bool {
+    std::env::var_os(LONG).is_some()
+}
+
 /// A trace file.
 #[derive(Debug)]
 pub struct Kept {

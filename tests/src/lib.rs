@@ -5,6 +5,7 @@
 //!                             ├─► runtime-trace ─► file ─► wire
 //!  hands (steps by hand) ─────┤                             └─► text, to compare
 //!  lone (a task a thread) ────┘
+//!  storm (all of it at once, at random; programs in the VM as well)
 //! ```
 //!
 //! Nothing here knows how the tracer or the scheduler of the language works:
@@ -18,6 +19,7 @@ pub mod kept;
 pub mod lone;
 pub mod rng;
 pub mod sim;
+pub mod storm;
 pub mod text;
 pub mod truth;
 pub mod wire;

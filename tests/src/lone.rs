@@ -150,7 +150,7 @@ pub fn said_in(trace: &Trace) -> u64 {
 }
 
 /// Whether this is the stream of the task that exists for a last note only.
-fn is_last_note(stream: &[Event]) -> bool {
+pub(crate) fn is_last_note(stream: &[Event]) -> bool {
     let is = |event: &Event| event.args[0] == i64::MAX as u64;
     stream.iter().any(is)
 }

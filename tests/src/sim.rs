@@ -23,13 +23,16 @@
 //!    unless it is one into running.
 //! 3. The scheduler's lock is never taken by who waits for a held word's
 //!    release, and nobody waits for a checkpoint with a lock.
-//! 4. A handle is dropped only under the `lifecycle` lock, which starting and
-//!    stopping take as well: so it is known whether the drop was recorded.
+//! 4. Unless it storms ([`weather`]), a handle is dropped only under the
+//!    `lifecycle` lock, which starting and stopping take as well: so it is known
+//!    whether the drop was recorded.
 
 pub mod control;
 pub mod said;
 pub mod sites;
+pub mod weather;
 
+mod mover;
 mod script;
 mod state;
 mod task;
@@ -43,6 +46,7 @@ use runtime_trace::Tracer;
 
 use crate::sim::said::Log;
 use crate::sim::task::{Proc, Task};
+use crate::sim::weather::Weather;
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,8 @@ pub struct Sim {
     /// The tracer that traces it.
     pub tracer: Tracer,
     setup: Setup,
+    /// If the threads themselves move the trace.
+    weather: Option<Weather>,
     procs: Vec<Proc>,
     /// Every live task.
     registry: Vec<Mutex<HashMap<u64, Arc<Task>>>>,
@@ -114,10 +120,11 @@ struct Queues {
 const SHARDS: usize = 16;
 
 impl Sim {
-    fn new(setup: &Setup) -> Self {
+    pub(crate) fn new(setup: &Setup, weather: Option<Weather>) -> Self {
         Self {
             tracer: Tracer::new(),
             setup: *setup,
+            weather,
             procs: (0..setup.procs).map(Proc::new).collect(),
             registry: (0..SHARDS).map(|_| Mutex::default()).collect(),
             queues: Mutex::new(Queues {

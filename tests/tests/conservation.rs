@@ -1,6 +1,8 @@
 //! Nothing vanishes: what was said to the tracer while it listened is in the
 //! file or is counted as lost, to the event, whatever the cause and however many
 //! threads there are. And the memory limit holds, to the byte.
+//!
+//! `TRACE_LONG=1` runs them with more numbers of threads.
 
 #![cfg(target_os = "linux")]
 
@@ -14,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::check::{Ends, check};
-use e2e::kept::{Kept, Recorder};
+use e2e::kept::{Kept, Recorder, long};
 use e2e::lone::{Lone, Silent, said_in};
 use runtime_trace::{
     AdvanceError, Chunk, Config, Loss, ProcTrace, StackId, StopError, TaskTrace, Tracer,
@@ -30,8 +32,13 @@ struct Case {
     /// The cause that must show, and no other but those after the end.
     cause: Option<Loss>,
     limit: usize,
+    /// How many blocks the system gives once tracing is on, besides two for each
+    /// thread to begin with.
+    blocks: usize,
     /// Whether somebody reads while threads emit.
     read: bool,
+    /// What all threads do together, so many times.
+    acts: usize,
     act: fn(&Lone<'_>, usize),
 }
 
@@ -74,40 +81,71 @@ fn reenters(lone: &Lone<'_>, count: usize) {
 
 const MIB: usize = 1 << 20;
 
+/// The system has blocks without end.
+const PLENTY: usize = usize::MAX;
+
 const CASES: &[Case] = &[
     Case {
         name: "none",
         cause: None,
         limit: 256 * MIB,
+        blocks: PLENTY,
         read: true,
+        acts: 1000,
         act: regions,
     },
     Case {
         name: "slow-reader",
         cause: Some(Loss::SlowReader),
         limit: 2 * MIB,
+        blocks: PLENTY,
         read: false,
+        acts: 4000,
         act: logs,
     },
     Case {
         name: "slow-reader-end",
         cause: Some(Loss::SlowReader),
         limit: 2 * MIB,
+        blocks: PLENTY,
         read: false,
+        acts: 4000,
         act: regions,
     },
     Case {
         name: "limit",
         cause: Some(Loss::Limit),
         limit: 2 * MIB,
+        blocks: PLENTY,
         read: true,
+        acts: 4000,
         act: labels,
+    },
+    Case {
+        name: "no-memory",
+        cause: Some(Loss::NoMemory),
+        limit: 256 * MIB,
+        blocks: 4,
+        read: false,
+        acts: 4000,
+        act: logs,
+    },
+    Case {
+        name: "no-memory-end",
+        cause: Some(Loss::NoMemory),
+        limit: 256 * MIB,
+        blocks: 4,
+        read: false,
+        acts: 12_000,
+        act: regions,
     },
     Case {
         name: "reentrant",
         cause: Some(Loss::Reentrant),
         limit: 256 * MIB,
+        blocks: PLENTY,
         read: true,
+        acts: 4000,
         act: reenters,
     },
 ];
@@ -158,14 +196,20 @@ impl Cast {
     }
 }
 
-/// What all threads do together.
-const ACTS: usize = 4000;
+/// How many threads there are, in turn.
+fn threads() -> &'static [usize] {
+    match long() {
+        true => &[1, 2, 4, 8, 16],
+        false => &[1, 16],
+    }
+}
 
 #[test]
 fn said_is_written_or_lost() {
     let system = System::mine();
+    let mut all = (0, 0, 0);
     for case in CASES {
-        for threads in [1, 2, 4, 8, 16] {
+        for &threads in threads() {
             let what = format!("{}, {threads} threads", case.name);
             let cast = Cast::new(threads);
             let mut config = Config::new(threads as u32);
@@ -173,8 +217,11 @@ fn said_is_written_or_lost() {
             cast.tracer.start(&config, &Silent).expect("it starts");
             let name = format!("conserved-{}-{threads}", case.name);
             let mut recorder = Recorder::new(&cast.tracer, &name);
+            if case.blocks != PLENTY {
+                system.refuses(2 * threads + case.blocks, usize::MAX);
+            }
             let said = cast.run(
-                |lone| (case.act)(lone, ACTS / threads),
+                |lone| (case.act)(lone, case.acts / threads),
                 || {
                     if case.read {
                         recorder.pump();
@@ -186,24 +233,30 @@ fn said_is_written_or_lost() {
                 Err(StopError::EndedEarly) => Ends::Early,
                 Err(error) => panic!("{what}: {error}"),
             };
+            system.refuses(usize::MAX, 0);
             assert!(cast.tracer.stats().mapped <= case.limit, "{what}");
             let trace = recorder.finish().read();
             let checked = check(&trace, ends).unwrap_or_else(|fault| panic!("{what}: {fault}"));
             let stats = cast.tracer.stats();
             let losses = stats.losses;
             assert_eq!(said, said_in(&trace) + losses.events(), "{what}: {losses}");
+            all = (all.0 + 1, all.1 + said, all.2 + losses.events());
             assert_eq!(stats.events, checked.counts.values().sum::<u64>(), "{what}");
             assert_eq!(stats.recent[0].losses, losses, "{what}: one generation");
             match case.cause {
                 Some(cause) => assert!(losses.count(cause) > 0, "{what}: {losses}"),
                 None => assert_eq!(losses.total(), 0, "{what}"),
             }
-            assert_eq!(losses.count(Loss::NoMemory), 0, "the system refused none");
+            if case.blocks == PLENTY {
+                assert_eq!(losses.count(Loss::NoMemory), 0, "the system refused none");
+            }
             if ends == Ends::Early {
                 assert!(losses.events() > 0, "{what}");
             }
         }
     }
+    let (runs, said, lost) = all;
+    println!("evidence: {runs} runs, {said} events said, {lost} of them lost");
     drop(system);
 }
 
@@ -212,7 +265,7 @@ fn said_is_written_or_lost() {
 #[test]
 fn what_a_failed_sink_did_not_take_is_lost() {
     let _system = System::mine();
-    for threads in [1, 2, 4, 8, 16] {
+    for &threads in threads() {
         let cast = Cast::new(threads);
         let tracer = &cast.tracer;
         tracer
@@ -327,6 +380,10 @@ fn the_limit_holds_to_the_byte() {
         assert_eq!(cast.tracer.stats().mapped, system.held());
         assert!(system.most() <= limit, "{} of {limit}", system.most());
         assert!(system.most() > limit / 8 * 7 - BLOCK, "it is not reached");
+        println!(
+            "evidence: limit {limit} bytes, at most {} held",
+            system.most()
+        );
         let name = format!("limit-to-the-byte-{blocks}");
         let mut kept = Recorder::new(&cast.tracer, &name).finish();
         if ends == Ends::Early {

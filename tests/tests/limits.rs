@@ -3,14 +3,15 @@
 
 use std::sync::mpsc::channel;
 use std::thread::yield_now;
+use std::time::Duration;
 
 use e2e::check::{Ends, check};
 use e2e::kept::{Recorder, seed};
 use e2e::sim::Setup;
 use e2e::sim::control::simulate;
 use runtime_trace::{
-    AdvanceError, Config, Frame, Host, Loss, ProcTrace, StackId, StartError, Sweep, Symbolizer,
-    TaskTrace, Tracer, Version,
+    AdvanceError, Config, Frame, Host, Loss, ProcTrace, StackId, StartError, StopError, Sweep,
+    SweptState, Symbolizer, TaskTrace, Tracer, Version, Worker,
 };
 
 const BLOCK: usize = 64 << 10;
@@ -105,6 +106,8 @@ fn it_ends_in_two_generations_at_once() {
     let tasks = [TaskTrace::new(1), TaskTrace::new(2)];
     let mut config = Config::new(2);
     config.memory_limit = 32 * BLOCK;
+    // However slow the machine: this is not about threads that do not leave.
+    config.patience = Duration::from_secs(600);
     tracer.start(&config, &Silent).expect("it starts");
     let mut recorder = Recorder::new(&tracer, "limit-two-generations");
 
@@ -159,6 +162,77 @@ fn it_ends_in_two_generations_at_once() {
     assert!(tracer.stats().losses.count(Loss::AfterEnd) > 0);
     let trace = recorder.finish().read();
     assert_eq!(trace.generations.len(), 1, "the second is not in the file");
+    if let Err(fault) = check(&trace, Ends::Early) {
+        panic!("{fault}");
+    }
+}
+
+/// A host in whose sweep the trace ends, and a task blocks unseen.
+struct Filling<'w, 't> {
+    tracer: &'t Tracer,
+    worker: &'w Worker<'t>,
+    proc: &'t ProcTrace,
+    task: &'t TaskTrace,
+    waits: &'t TaskTrace,
+    blocks: &'t TaskTrace,
+}
+
+impl Symbolizer for Filling<'_, '_> {
+    fn frames(&self, _: usize, _: &mut dyn FnMut(Frame<'_>)) {}
+}
+
+impl Host for Filling<'_, '_> {
+    fn checkpoint(&self) {}
+
+    fn sweep(&self, sweep: &Sweep<'_>) {
+        sweep.task(self.waits, SweptState::Waiting, |_| {});
+        let emit = self.worker.acquire(Some(self.proc), Some(self.task));
+        let emit = emit.expect("tracing is on");
+        while self.tracer.enabled() {
+            emit.region_begin(0, "fill", StackId::NONE);
+            emit.region_end(0, "fill", StackId::NONE);
+        }
+        drop(emit);
+        sweep.task(self.blocks, SweptState::Waiting, |_| {});
+    }
+}
+
+/// The trace ends while tasks are taken down that do not run. What one of them
+/// does from then on nobody hears of, so it is not taken down either.
+#[test]
+fn what_happens_after_the_end_is_not_taken_down() {
+    let tracer = Tracer::new();
+    let procs = [0, 1].map(ProcTrace::new);
+    let tasks = [1, 2, 3].map(TaskTrace::new);
+    let mut config = Config::new(2);
+    config.memory_limit = 32 * BLOCK;
+    tracer.start(&config, &Silent).expect("it starts");
+    let mut recorder = Recorder::new(&tracer, "limit-sweep");
+    let workers = [0, 1].map(|_| tracer.worker().expect("memory for a worker"));
+    for (at, worker) in workers.iter().enumerate() {
+        let emit = worker.acquire(None, None).expect("tracing is on");
+        emit.proc_start(&procs[at]);
+        emit.task_create(&tasks[at], StackId::NONE, StackId::NONE);
+        emit.task_start(&tasks[at]);
+        if at == 0 {
+            emit.task_create_blocked(&tasks[2], StackId::NONE, StackId::NONE);
+        }
+    }
+    recorder.pump();
+    tracer.advance(&Silent).expect("all of it is mentioned");
+    let host = Filling {
+        tracer: &tracer,
+        worker: &workers[1],
+        proc: &procs[1],
+        task: &tasks[1],
+        waits: &tasks[2],
+        blocks: &tasks[0],
+    };
+    assert_eq!(tracer.stop(&host), Err(StopError::EndedEarly));
+    let mut kept = recorder.finish();
+    kept.set_aside();
+    let trace = kept.read();
+    assert_eq!(trace.generations.len(), 2);
     if let Err(fault) = check(&trace, Ends::Early) {
         panic!("{fault}");
     }

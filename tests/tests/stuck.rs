@@ -112,6 +112,32 @@ fn a_forgotten_emission_ends_the_trace() {
     assert_eq!(kept - left.mapped, 3 * runtime_trace::pages::BLOCK_SIZE);
 }
 
+/// A trace that is started too early is refused, and takes nothing of the file
+/// before, also when all threads have left by then.
+#[test]
+fn what_is_not_read_yet_is_not_taken_back() {
+    let cast = Cast::new();
+    let tracer = &cast.tracer;
+    tracer.start(&impatient(), &Silent).expect("it starts");
+    let recorder = Recorder::new(tracer, "stuck-unread");
+    let stuck = cast.lone(0);
+    stuck.begins();
+    stuck.logs("read later");
+    let emit = stuck
+        .worker
+        .acquire(Some(&cast.procs[0]), Some(&cast.tasks[0]));
+    mem::forget(emit.expect("tracing is on"));
+    assert_eq!(tracer.stop(&Silent), Err(StopError::ThreadStuck));
+    let said = stuck.said();
+    for leaves in [None, Some(stuck)] {
+        drop(leaves);
+        let refused = tracer.start(&impatient(), &Silent);
+        assert_eq!(refused, Err(StartError::StillReading));
+    }
+    let (found, logs) = judge(&recorder.finish(), Ends::Early);
+    assert_eq!((found, logs), (said, 1));
+}
+
 /// As it ends a generation: what was said in the next one meanwhile is lost,
 /// to the event.
 #[test]
@@ -133,6 +159,8 @@ fn the_generation_after_it_is_not_in_the_file() {
             // Relaxed: a message.
             while !stop.load(Ordering::Relaxed) {
                 other.logs("on and on");
+                // In the next generation it says what was lost.
+                other.checkpoint();
                 thread::yield_now();
             }
             other.said()
@@ -142,6 +170,8 @@ fn the_generation_after_it_is_not_in_the_file() {
             .worker
             .acquire(Some(&cast.procs[0]), Some(&cast.tasks[0]));
         mem::forget(emit.expect("tracing is on"));
+        assert!(!stuck.logs("not heard"));
+        stuck.count(1);
         recorder.pump();
         assert_eq!(tracer.advance(&Silent), Err(AdvanceError::ThreadStuck));
         stop.store(true, Ordering::Relaxed);
@@ -149,11 +179,15 @@ fn the_generation_after_it_is_not_in_the_file() {
     });
     let stats = tracer.stats();
     let kept = recorder.finish();
-    assert_eq!(kept.read().generations.len(), 1);
+    let trace = kept.read();
+    assert_eq!(trace.generations.len(), 1);
+    let mut strings = trace.generations[0].strings.values();
+    // What the next generation has said of it is not in the file.
+    assert!(strings.any(|text| text == "1 events lost (re-entrant: 1)"));
     let (written, _) = judge(&kept, Ends::Early);
     let lost = stats.losses.count(Loss::AfterEnd);
     assert!(lost > 0, "nothing was said meanwhile: {}", stats.losses);
-    assert_eq!(written + lost, said + stuck.said());
+    assert_eq!(written + lost + 1, said + stuck.said());
 }
 
 /// A thread that was given up but is alive goes on in memory that is its own,

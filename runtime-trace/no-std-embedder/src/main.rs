@@ -10,18 +10,16 @@
 #![no_std]
 #![no_main]
 
-mod posix;
-
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use runtime_trace::{
     AdvanceError, BlockReason, Chunk, Config, Frame, Host, Pcs, ProcTrace, Reader, StartError,
     StopError, StopReason, Sweep, SweptState, Symbolizer, TaskTrace, Tracer, WorkerError,
 };
 
-use posix::{File, Mutex, Thread};
+use no_std_embedder::checkpoints::Checkpoints;
+use no_std_embedder::posix::{self, File, Mutex, Thread};
 
 /// How often each task runs.
 const SLICES: u32 = 50;
@@ -67,9 +65,7 @@ struct Program {
     /// Every transition is made and emitted under this lock, so whoever has it
     /// holds all tasks still.
     tasks_now: Mutex<Tasks>,
-    /// The checkpoint asked for, and the latest that each thread has passed.
-    wanted: AtomicU64,
-    passed: [AtomicU64; 2],
+    checkpoints: Checkpoints<2>,
 }
 
 /// What each task does, and how often it has run.
@@ -105,12 +101,8 @@ static PROGRAM: Program = Program {
         slices: [0; 6],
         next: 0,
     }),
-    wanted: AtomicU64::new(0),
-    passed: [AtomicU64::new(0), AtomicU64::new(0)],
+    checkpoints: Checkpoints::new(),
 };
-
-/// A thread that does not pass checkpoints any more.
-const GONE: u64 = u64::MAX;
 
 impl Tasks {
     /// A task in this state, looking round from where it was found last.
@@ -167,15 +159,7 @@ impl Symbolizer for Scheduler {
 
 impl Host for Scheduler {
     fn checkpoint(&self) {
-        // AcqRel: pairs with the load in `work`: what was done before is seen.
-        let wanted = self.0.wanted.fetch_add(1, Ordering::AcqRel) + 1;
-        for passed in &self.0.passed {
-            // Acquire: pairs with the stores in `work`: what the thread wrote
-            // for the checkpoint is done.
-            while passed.load(Ordering::Acquire) < wanted {
-                posix::yield_thread();
-            }
-        }
+        self.0.checkpoints.ask();
     }
 
     fn sweep(&self, sweep: &Sweep<'_>) {
@@ -188,9 +172,8 @@ impl Host for Scheduler {
                 }
             }
         });
-        for (proc, passed) in self.0.procs.iter().zip(&self.0.passed) {
-            // Acquire: as in `checkpoint`: the thread has given its proc up.
-            if passed.load(Ordering::Acquire) == GONE {
+        for (number, proc) in self.0.procs.iter().enumerate() {
+            if self.0.checkpoints.is_gone(number) {
                 sweep.proc_idle(proc);
             }
         }
@@ -206,11 +189,9 @@ fn work(program: &'static Program, number: usize) -> Result<(), Failure> {
     }
     let mut goes_on = true;
     while goes_on {
-        // Acquire: pairs with the increment in `checkpoint`.
-        let wanted = program.wanted.load(Ordering::Acquire);
-        worker.checkpoint(Some(proc), None, |_| {});
-        // Release: pairs with the load in `checkpoint`.
-        program.passed[number].store(wanted, Ordering::Release);
+        program
+            .checkpoints
+            .pass(number, || worker.checkpoint(Some(proc), None, |_| {}));
 
         let task = program.tasks_now.with(|now| {
             // The first thread creates the tasks.
@@ -272,8 +253,7 @@ fn work(program: &'static Program, number: usize) -> Result<(), Failure> {
 extern "C" fn thread(number: *mut c_void) -> *mut c_void {
     let number = number.addr();
     let result = work(&PROGRAM, number);
-    // Release: pairs with the loads in `checkpoint` and `sweep`.
-    PROGRAM.passed[number].store(GONE, Ordering::Release);
+    PROGRAM.checkpoints.leave(number);
     match result {
         Ok(()) => core::ptr::null_mut(),
         Err(failure) => {
@@ -299,19 +279,14 @@ fn run(path: Option<&CStr>) -> Result<(), Failure> {
     let tracer = &PROGRAM.tracer;
     let scheduler = Scheduler(&PROGRAM);
     // No thread yet: none has to pass a checkpoint.
-    for passed in &PROGRAM.passed {
-        // Relaxed: read by this thread, and by those that it starts.
-        passed.store(GONE, Ordering::Relaxed);
-    }
     tracer
         .start(&Config::new(2), &scheduler)
         .map_err(Failure::Start)?;
     let mut reader = tracer.reader().ok_or(Failure::Reader)?;
-    for passed in &PROGRAM.passed {
-        // Relaxed: as above.
-        passed.store(0, Ordering::Relaxed);
-    }
-    let [one, two] = [0, 1].map(|number| Thread::start(thread, number));
+    let [one, two] = [0, 1].map(|number| {
+        PROGRAM.checkpoints.join(number);
+        Thread::start(thread, number)
+    });
     // Without one of them the other still ends, once all tasks have.
     let threads = [
         one.map_err(|_| Failure::Thread)?,
@@ -357,14 +332,3 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
         }
     }
 }
-
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    posix::complain(&info);
-    posix::abort()
-}
-
-/// The precompiled `core` has tables for unwinding that name this function.
-/// Nothing unwinds, since a panic aborts, so it is never called.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

@@ -8,10 +8,10 @@ use core::ptr;
 
 /// The system refused.
 #[derive(Debug)]
-pub(crate) struct Refused;
+pub struct Refused;
 
 /// A value behind a lock.
-pub(crate) struct Mutex<T> {
+pub struct Mutex<T> {
     lock: UnsafeCell<libc::pthread_mutex_t>,
     value: UnsafeCell<T>,
 }
@@ -20,7 +20,8 @@ pub(crate) struct Mutex<T> {
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    /// A lock that nobody has.
+    pub const fn new(value: T) -> Self {
         Self {
             lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
             value: UnsafeCell::new(value),
@@ -28,24 +29,36 @@ impl<T> Mutex<T> {
     }
 
     /// Calls `f` with the value. Must not be called from within `f`.
-    pub(crate) fn with<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
+    pub fn with<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: the lock was initialised with its initialiser and never moves,
         // since `self` is static.
         unsafe { libc::pthread_mutex_lock(self.lock.get()) };
+        self.locked(f)
+    }
+
+    /// The same if nobody has the lock; else `None`.
+    pub fn try_with<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        // SAFETY: as in `with`.
+        let error = unsafe { libc::pthread_mutex_trylock(self.lock.get()) };
+        (error == 0).then(|| self.locked(f))
+    }
+
+    /// Calls `f` for the thread that has the lock, and unlocks.
+    fn locked<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: this thread has the lock, so nobody else has a reference.
         let result = f(unsafe { &mut *self.value.get() });
-        // SAFETY: as above, and this thread has the lock.
+        // SAFETY: as in `with`, and this thread has the lock.
         unsafe { libc::pthread_mutex_unlock(self.lock.get()) };
         result
     }
 }
 
 /// A thread that was started.
-pub(crate) struct Thread(libc::pthread_t);
+pub struct Thread(libc::pthread_t);
 
 impl Thread {
     /// Starts a thread with its number as its argument.
-    pub(crate) fn start(
+    pub fn start(
         first: extern "C" fn(*mut c_void) -> *mut c_void,
         number: usize,
     ) -> Result<Self, Refused> {
@@ -68,7 +81,7 @@ impl Thread {
     }
 
     /// Waits for its end; refused if it returned anything but null.
-    pub(crate) fn join(self) -> Result<(), Refused> {
+    pub fn join(self) -> Result<(), Refused> {
         let mut result = ptr::null_mut();
         // SAFETY: the thread was started and, since this consumes it, is joined
         // once.
@@ -81,11 +94,11 @@ impl Thread {
 }
 
 /// A file that is written to.
-pub(crate) struct File(c_int);
+pub struct File(c_int);
 
 impl File {
     /// Creates a file, or empties the one that is there.
-    pub(crate) fn create(path: &CStr) -> Result<Self, Refused> {
+    pub fn create(path: &CStr) -> Result<Self, Refused> {
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
         // SAFETY: the path is a C string.
         match unsafe { libc::open(path.as_ptr(), flags, 0o644) } {
@@ -95,7 +108,7 @@ impl File {
     }
 
     /// Writes all of it.
-    pub(crate) fn write(&self, mut bytes: &[u8]) -> Result<(), Refused> {
+    pub fn write(&self, mut bytes: &[u8]) -> Result<(), Refused> {
         while !bytes.is_empty() {
             // SAFETY: the pointer and the length are those of a slice.
             let written = unsafe { libc::write(self.0, bytes.as_ptr().cast(), bytes.len()) };
@@ -116,36 +129,41 @@ impl Drop for File {
     }
 }
 
-/// Says what went wrong on standard error.
-pub(crate) fn complain(what: &dyn fmt::Display) {
-    struct StandardError;
+/// A file that is open already and is not closed again.
+struct Standard(c_int);
 
-    impl Write for StandardError {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            // Not closed again.
-            let file = core::mem::ManuallyDrop::new(File(libc::STDERR_FILENO));
-            file.write(text.as_bytes()).map_err(|Refused| fmt::Error)
-        }
+impl Write for Standard {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let file = core::mem::ManuallyDrop::new(File(self.0));
+        file.write(text.as_bytes()).map_err(|Refused| fmt::Error)
     }
+}
 
+/// Says what went wrong on standard error.
+pub fn complain(what: &dyn fmt::Display) {
     // There is nowhere to say that nothing can be said.
-    let _ = writeln!(StandardError, "no-std-embedder: {what}");
+    let _ = writeln!(Standard(libc::STDERR_FILENO), "no-std-embedder: {what}");
+}
+
+/// Says how it went on standard output.
+pub fn say(what: &dyn fmt::Display) -> Result<(), Refused> {
+    writeln!(Standard(libc::STDOUT_FILENO), "{what}").map_err(|fmt::Error| Refused)
 }
 
 /// Lets another thread run.
-pub(crate) fn yield_thread() {
+pub fn yield_thread() {
     // SAFETY: it has no preconditions.
     unsafe { libc::sched_yield() };
 }
 
 /// Sleeps for so many microseconds, below a million.
-pub(crate) fn sleep_us(us: u32) {
+pub fn sleep_us(us: u32) {
     // SAFETY: it has no preconditions.
     unsafe { libc::usleep(us) };
 }
 
 /// Ends the program at once.
-pub(crate) fn abort() -> ! {
+pub fn abort() -> ! {
     // SAFETY: it has no preconditions.
     unsafe { libc::abort() }
 }

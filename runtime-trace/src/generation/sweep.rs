@@ -64,7 +64,7 @@ impl<'a> Sweep<'a> {
     ///
     /// `stack` is asked for the task's stack, leaf first, only if it is needed.
     pub fn task(&self, task: &TaskTrace, state: SweptState, stack: impl FnOnce(&mut Pcs)) {
-        if task.latest_mention() == self.epoch {
+        if task.latest_mention() == self.epoch || self.is_over() {
             return;
         }
         let (worker, status) = match state {
@@ -91,10 +91,19 @@ impl<'a> Sweep<'a> {
 
     /// Mentions a proc that nobody holds, unless the generation has done so.
     pub fn proc_idle(&self, proc: &ProcTrace) {
-        if proc.mention(self.epoch) {
+        if !self.is_over() && proc.mention(self.epoch) {
             let args = [u64::from(proc.id()), ProcStatus::Idle as u64];
             self.status(EventKind::ProcStatus, &args);
         }
+    }
+
+    /// Whether the trace has ended early. What tasks and procs have done since is
+    /// not in it, so what they are doing now must not be either.
+    fn is_over(&self) -> bool {
+        // Relaxed: who has done something untraced has found this word changed,
+        // or changed it, before passing the task or proc on to who holds it
+        // still now; so by coherence this load finds it changed as well.
+        self.shared.switch.epoch().load(Ordering::Relaxed) != self.epoch
     }
 
     /// Writes a status. A task without one can have no event in this
@@ -141,7 +150,7 @@ impl<'a> Sweep<'a> {
     /// proc and a worker that exist for this only: nobody else will run in
     /// this trace any more.
     pub(super) fn note_losses(&self) {
-        let Some(losses) = self.shared.losses.take_unreported() else {
+        let Some(losses) = self.shared.untold(self.epoch) else {
             return;
         };
         self.flush();

@@ -1,17 +1,23 @@
-//! A stand-in for `mmap` in models: pages from the heap.
+//! A stand-in for `mmap`: pages from the C library's heap.
+//!
+//! Models use it to save a system call a block. And tools that look for misused
+//! memory see into the tracer's only with it (`--cfg heap_pages`): they watch
+//! what lies around an allocation and what is left of it, neither of which a
+//! mapping has.
 
-use core::ptr::NonNull;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use core::ptr::{self, NonNull};
 
-fn layout(len: usize) -> Option<Layout> {
-    Layout::from_size_align(len, 4096).ok()
-}
-
-/// As `mmap.rs`: `len` zeroed bytes, or `None`.
+/// As `mmap.rs`, but nothing is zeroed. The switch alone wants zeroes, and it
+/// takes no page then; of all others such tools see whether they do.
 pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
-    let layout = layout(len).filter(|layout| layout.size() > 0)?;
-    // SAFETY: the layout's size is not zero.
-    NonNull::new(unsafe { alloc_zeroed(layout) })
+    let mut at = ptr::null_mut();
+    // SAFETY: the pointer is ours to be written to, and the alignment is a power
+    // of two.
+    let error = unsafe { libc::posix_memalign(&mut at, 4096, len) };
+    match error {
+        0 => NonNull::new(at.cast()),
+        _ => None,
+    }
 }
 
 /// As `mmap.rs`.
@@ -20,9 +26,12 @@ pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
 ///
 /// `at` and `len` are those of one call of [`map`], not given back before, and
 /// nothing refers into these bytes any more.
-pub(crate) unsafe fn unmap(at: NonNull<u8>, len: usize) {
-    if let Some(layout) = layout(len) {
-        // SAFETY: the caller passes what `map` made with this very layout.
-        unsafe { dealloc(at.as_ptr(), layout) };
-    }
+pub(crate) unsafe fn unmap(at: NonNull<u8>, _len: usize) {
+    // SAFETY: the caller passes what `map` made.
+    unsafe { libc::free(at.as_ptr().cast()) };
+}
+
+/// As `mmap.rs`; what the heap needs for itself is not counted.
+pub(crate) fn taken_by(len: usize) -> usize {
+    len
 }

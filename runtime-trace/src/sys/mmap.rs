@@ -2,10 +2,11 @@
 
 use core::ptr::{self, NonNull};
 
-/// Maps `len` bytes, zeroed and readable and writable by this process only.
+/// Maps `len` bytes, zeroed and readable and writable by this process only, from
+/// the start of a page. `None` when the system has no memory to give.
 ///
-/// `len` is a multiple of the page size of every system this runs on (64 KiB
-/// is). Returns `None` when the system has no memory to give.
+/// `len` is more than 0. The system makes whole pages of it, here and below, so
+/// the rest of the last page is wasted: see [`taken_by`].
 pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
     // SAFETY: an anonymous private mapping at an address of the kernel's
     // choosing aliases no memory of this process, whatever `len` is.
@@ -49,4 +50,45 @@ pub(crate) unsafe fn unmap(at: NonNull<u8>, len: usize) {
     // SAFETY: the caller passes a whole mapping of ours that nobody uses. The
     // only errors are bad arguments, which that excludes.
     unsafe { libc::munmap(at.as_ptr().cast(), len) };
+}
+
+/// What a mapping of `len` bytes takes from the system, bytes.
+///
+/// Pages have 4, 16 or 64 KiB on most systems, and more on some.
+pub(crate) fn taken_by(len: usize) -> usize {
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // Every system knows it; if one did not, `len` would do.
+    in_pages(len, usize::try_from(page).unwrap_or(1))
+}
+
+/// `len` bytes in whole pages of `page` bytes.
+fn in_pages(len: usize, page: usize) -> usize {
+    len.checked_next_multiple_of(page).unwrap_or(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::BLOCK_SIZE;
+
+    /// Up to pages of a block's size nothing is wasted; then blocks are as large
+    /// as pages.
+    #[test]
+    fn blocks_in_pages_of_every_size() {
+        for (page_kib, taken_kib) in [
+            (4, 64),
+            (8, 64),
+            (16, 64),
+            (64, 64),
+            (128, 128),
+            (256, 256),
+            (1024, 1024),
+        ] {
+            let taken = in_pages(BLOCK_SIZE, page_kib << 10);
+            assert_eq!(taken, taken_kib << 10, "pages of {page_kib} KiB");
+        }
+        // What this system has is one of these.
+        assert!((64 << 10..=1 << 20).contains(&taken_by(BLOCK_SIZE)));
+    }
 }

@@ -1,22 +1,21 @@
 //! What the tracer asks of the operating system, and nothing else.
 //!
 //! Each function says what it needs and what it gives; the rest of the crate
-//! calls no foreign code. Pages come from `mmap` (`mmap.rs`) or, in models,
-//! from the heap (`heap.rs`), where loom can run without a system call per
-//! block.
+//! calls no foreign code. Pages come from `mmap` (`mmap.rs`) or, in models and
+//! for tools that check memory, from the heap (`heap.rs`).
 
-#[cfg(loom)]
+#[cfg(any(loom, heap_pages))]
 mod heap;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, heap_pages)))]
 mod mmap;
 mod unix;
 
-#[cfg(loom)]
-pub(crate) use heap::{map, unmap};
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(any(loom, heap_pages))]
+pub(crate) use heap::{map, taken_by, unmap};
+#[cfg(all(target_os = "linux", not(any(loom, heap_pages))))]
 pub(crate) use mmap::wipe_on_fork;
-#[cfg(not(loom))]
-pub(crate) use mmap::{map, unmap};
+#[cfg(not(any(loom, heap_pages)))]
+pub(crate) use mmap::{map, taken_by, unmap};
 pub(crate) use unix::{monotonic_ns, wall_clock};
 #[cfg(not(loom))]
 pub(crate) use unix::{random_seed, yield_thread};

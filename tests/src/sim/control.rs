@@ -1,25 +1,22 @@
-//! Who starts, advances and stops the trace, answers for the scheduler, and
+//! A thread beside the scheduler that starts, advances and stops the trace, and
 //! judges the file.
 
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use runtime_trace::{
-    AdvanceError, Config, Frame, Host, StartError, Stats, StopError, Sweep, SweptState, Symbolizer,
-};
+use runtime_trace::{AdvanceError, Config, StartError, Stats, StopError};
 
 use crate::check::{Checked, Ends, check};
 use crate::kept::{Kept, Recorder};
-use crate::sim::said::{Said, compare};
-use crate::sim::sites;
-use crate::sim::task::{RUNNABLE, SYSCALL, WAITING, kind, worker};
+use crate::sim::mover::Mover;
+use crate::sim::said::{Words, compare};
 use crate::sim::worker::{Runner, run};
 use crate::sim::{Setup, Sim, lock};
 
 /// The thread that moves the trace.
 pub struct Control<'s> {
-    monitor: Monitor<'s>,
+    runner: Runner<'s>,
     recorder: Option<Recorder<'s>>,
 }
 
@@ -29,15 +26,22 @@ pub struct Control<'s> {
 ///
 /// If a thread of the scheduler does.
 pub fn simulate(setup: &Setup, body: impl FnOnce(&mut Control<'_>)) {
-    let sim = Sim::new(setup);
-    let sim = &sim;
+    simulate_in(&Sim::new(setup, None), body);
+}
+
+/// Simulates with this scheduler.
+///
+/// # Panics
+///
+/// As [`simulate`].
+pub(crate) fn simulate_in(sim: &Sim, body: impl FnOnce(&mut Control<'_>)) {
     thread::scope(|scope| {
         let _closing = Closing(sim);
-        for number in 0..setup.threads {
+        for number in 0..sim.setup.threads {
             scope.spawn(move || run(scope, sim, number));
         }
         body(&mut Control {
-            monitor: Monitor(Runner::new(sim, u64::MAX)),
+            runner: Runner::new(sim, u64::MAX),
             recorder: None,
         });
     });
@@ -55,7 +59,16 @@ impl Drop for Closing<'_> {
 impl<'s> Control<'s> {
     /// The scheduler.
     pub fn sim(&self) -> &'s Sim {
-        self.monitor.0.sim
+        self.runner.sim
+    }
+
+    fn mover(&self) -> Mover<'_, 's> {
+        Mover::new(&self.runner, None, None)
+    }
+
+    /// In a storm, does what any thread may do to the trace now and then.
+    pub fn strikes(&mut self) {
+        self.runner.strikes(None, None);
     }
 
     /// Lets the first tasks be created.
@@ -73,7 +86,7 @@ impl<'s> Control<'s> {
     pub fn start(&mut self, config: &Config, name: &str) -> Result<(), StartError> {
         let sim = self.sim();
         let _lifecycle = lock(&sim.lifecycle);
-        sim.tracer.start(config, &self.monitor)?;
+        sim.tracer.start(config, &self.mover())?;
         self.recorder = Some(Recorder::new(&sim.tracer, name));
         Ok(())
     }
@@ -95,7 +108,8 @@ impl<'s> Control<'s> {
         }
     }
 
-    fn slices(&self) -> u64 {
+    /// Slices of tasks that have been run.
+    pub fn slices(&self) -> u64 {
         // Relaxed: a figure.
         self.sim().slices.load(Ordering::Relaxed)
     }
@@ -128,7 +142,7 @@ impl<'s> Control<'s> {
     /// As [`runtime_trace::Tracer::advance`].
     pub fn advance(&mut self) -> Result<(), AdvanceError> {
         self.pump();
-        self.sim().tracer.advance(&self.monitor)
+        self.sim().tracer.advance(&self.mover())
     }
 
     /// Stops tracing.
@@ -150,7 +164,7 @@ impl<'s> Control<'s> {
     pub fn stop_then(&mut self, finish: impl FnOnce() -> Kept) -> Recording {
         let sim = self.sim();
         let lifecycle = lock(&sim.lifecycle);
-        let ends = match sim.tracer.stop(&self.monitor) {
+        let ends = match sim.tracer.stop(&self.mover()) {
             Ok(()) => Ends::Whole,
             // By now it may have been stopped by the advance that said so.
             Err(StopError::EndedEarly | StopError::NotTracing) => Ends::Early,
@@ -164,7 +178,7 @@ impl<'s> Control<'s> {
         }
         Recording {
             kept,
-            said: sim.take_logs(),
+            said: sim.take_words(),
             stats,
             ends,
         }
@@ -180,7 +194,7 @@ pub struct Recording {
     pub stats: Stats,
     /// Whether it ended by being stopped.
     pub ends: Ends,
-    said: Vec<(u64, Vec<Said>)>,
+    said: Vec<(u64, Words)>,
 }
 
 impl Recording {
@@ -209,8 +223,8 @@ impl Recording {
                 "{path}: the tracer's own counts of events and generations"
             );
         }
-        for (worker, said) in &self.said {
-            compare(&trace, *worker, said, lost);
+        for (worker, words) in &self.said {
+            compare(&trace, *worker, words, lost);
         }
         checked
     }
@@ -222,77 +236,12 @@ impl Sim {
     /// # Panics
     ///
     /// If one of them has panicked.
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         // Relaxed: a message that orders nothing.
         assert!(
             !self.failed.load(Ordering::Relaxed),
             "a thread of the scheduler panicked"
         );
         thread::sleep(Duration::from_micros(50));
-    }
-}
-
-/// Answers for the scheduler, and takes procs out of system calls.
-struct Monitor<'s>(Runner<'s>);
-
-impl<'s> Monitor<'s> {
-    /// Takes a proc out of a system call: whether it was in one.
-    fn retake(&self, proc: &'s super::task::Proc) -> bool {
-        let stolen = self.0.steal_this(None, None, proc);
-        if stolen {
-            self.0.sim.give_back(proc);
-        }
-        stolen
-    }
-}
-
-impl Symbolizer for Monitor<'_> {
-    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
-        sites::frames(pc, visit);
-    }
-}
-
-impl Host for Monitor<'_> {
-    fn checkpoint(&self) {
-        let sim = self.0.sim;
-        // AcqRel: pairs with the load in `safepoint`, which then sees what was
-        // done before this call.
-        let wanted = sim.wanted.fetch_add(1, Ordering::AcqRel) + 1;
-        for proc in &sim.procs {
-            // Acquire: pairs with the store in `safepoint`.
-            while proc.passed.load(Ordering::Acquire) < wanted
-                && !sim.queues().idle.contains(&proc.index())
-                && !self.retake(proc)
-            {
-                sim.wait();
-            }
-        }
-    }
-
-    fn sweep(&self, sweep: &Sweep<'_>) {
-        let sim = self.0.sim;
-        for proc in &sim.procs {
-            self.retake(proc);
-        }
-        for shard in &sim.registry {
-            for task in lock(shard).values() {
-                let may = |state| matches!(kind(state), RUNNABLE | WAITING | SYSCALL);
-                let Some(state) = task.state.hold(may) else {
-                    continue;
-                };
-                let swept = match kind(state) {
-                    RUNNABLE => SweptState::Runnable,
-                    WAITING => SweptState::Waiting,
-                    _ => SweptState::Syscall {
-                        worker: worker(state),
-                    },
-                };
-                sweep.task(&task.trace, swept, |pcs| task.site().push(pcs));
-                task.state.release(state);
-            }
-        }
-        for &proc in &sim.queues().idle {
-            sweep.proc_idle(&sim.procs[proc].trace);
-        }
     }
 }

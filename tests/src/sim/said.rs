@@ -101,7 +101,7 @@ impl Said {
     }
 
     /// Whether an event says this; if something was lost, maybe without stacks.
-    fn is(&self, event: &Event, generation: &Generation, lost: bool) -> bool {
+    pub fn is(&self, event: &Event, generation: &Generation, lost: bool) -> bool {
         let mut ids = self.ids.into_iter();
         let mut texts = self.texts.into_iter();
         let mut sites = self.sites.into_iter();
@@ -126,16 +126,40 @@ impl Said {
 
 /// What one worker said. Shared between the worker and who compares.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<Said>>>);
+pub struct Log(Arc<Mutex<Words>>);
+
+/// What a worker said, and what the tracer may have said for it.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// In its order, each with the epoch in which it was said.
+    pub said: Vec<(u64, Said)>,
+    /// The epochs in which it was refused to say more, and whether that was for
+    /// no other reason than that it was saying something.
+    pub refused: Vec<(u64, bool)>,
+    /// What the tracer says as the worker leaves, if it is known that it does,
+    /// or not known that it does not.
+    pub last: Vec<Said>,
+}
 
 impl Log {
-    /// Notes that something was said.
-    pub fn push(&self, said: Said) {
-        super::lock(&self.0).push(said);
+    /// Notes that something was said in this epoch.
+    pub fn push(&self, epoch: u64, said: Said) {
+        super::lock(&self.0).said.push((epoch, said));
+    }
+
+    /// Notes that the worker was refused in this epoch, while tracing was on
+    /// for certain or not.
+    pub fn refused(&self, epoch: u64, certain: bool) {
+        super::lock(&self.0).refused.push((epoch, certain));
+    }
+
+    /// Notes what the tracer is to say for the worker as it leaves.
+    pub fn leaves(&self, last: Vec<Said>) {
+        super::lock(&self.0).last = last;
     }
 
     /// What was said since this was asked last.
-    pub fn take(&self) -> Vec<Said> {
+    pub fn take(&self) -> Words {
         std::mem::take(&mut *super::lock(&self.0))
     }
 }
@@ -158,12 +182,12 @@ pub fn by_itself(event: &Event, generation: &Generation) -> bool {
 /// # Panics
 ///
 /// At the first difference.
-pub fn compare(trace: &Trace, worker: u64, said: &[Said], lost: bool) {
-    let mut said = said.iter();
+pub fn compare(trace: &Trace, worker: u64, words: &Words, lost: bool) {
+    let mut said = words.said.iter().map(|(_, said)| said);
     for generation in &trace.generations {
         let stream = generation.streams.get(&worker).into_iter().flatten();
         for event in stream.filter(|event| !by_itself(event, generation)) {
-            let next = said.as_slice().first();
+            let next = said.clone().next();
             let found = match lost {
                 true => said.any(|said| said.is(event, generation, lost)),
                 false => said
@@ -178,11 +202,10 @@ pub fn compare(trace: &Trace, worker: u64, said: &[Said], lost: bool) {
             );
         }
     }
-    let rest = said.as_slice();
+    let rest = said.len();
     assert!(
-        lost || rest.is_empty(),
-        "m{worker}: {} events were said and not recorded, the first is {:?}",
-        rest.len(),
-        rest[0],
+        lost || rest == 0,
+        "m{worker}: {rest} events were said and not recorded, the first is {:?}",
+        said.next(),
     );
 }

@@ -54,6 +54,7 @@ impl<'s> Runner<'s> {
         self.sim.slices.fetch_add(1, Ordering::Relaxed);
         loop {
             self.safepoint(proc, Some(&task));
+            self.strikes(Some(proc), Some(&task));
             match self.step(proc, &task) {
                 Next::Runs => {}
                 Next::RunsOn(other) => proc = other,
@@ -165,9 +166,13 @@ impl<'s> Runner<'s> {
     fn note(&mut self, proc: &'s Proc, task: &Task, choice: usize) {
         let number = self.rng.below(100_000) as u64;
         let name = self.rng.of(NAMES);
+        let reenters = self.is_to_reenter();
         let Some(emit) = self.acquire(Some(proc), Some(&task.trace)) else {
             return;
         };
+        if reenters {
+            self.reenters(proc, task);
+        }
         match choice % 10 {
             0..5 => {
                 emit.log(0, name, &message(number), emit.stack(&Site::Log.pcs()));
@@ -175,9 +180,14 @@ impl<'s> Runner<'s> {
                 let said = said.texts(Text::Name(name), Text::Message(number));
                 self.say(said.at(Site::Log));
             }
-            5 | 6 => {
+            5 => {
                 emit.label(name);
                 self.say(Said::new(EventKind::GoLabel).name(name));
+            }
+            6 => {
+                emit.label(&message(number));
+                let said = Said::new(EventKind::GoLabel);
+                self.say(said.texts(Text::Message(number), Text::None));
             }
             7 => {
                 emit.heap_alloc(number);

@@ -24,6 +24,11 @@ impl StateWord {
         Self(AtomicU64::new(state))
     }
 
+    /// A word that is held from its beginning.
+    pub(super) fn held(state: u64) -> Self {
+        Self::new(state | HELD)
+    }
+
     /// Changes a state that `change` has an answer for, waiting while it is
     /// held: the state before, or `None` if it was another.
     fn change(&self, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {

@@ -64,7 +64,9 @@ impl Task {
     pub(super) fn new(id: u64, seed: u64) -> Self {
         Self {
             trace: TaskTrace::new(id),
-            state: StateWord::new(NEW),
+            // Until it has been created: a thread without a proc may find tracing
+            // off when it has been started already.
+            state: StateWord::held(NEW),
             site: AtomicUsize::new(Site::Entry as usize),
             script: Mutex::new(Script {
                 rng: Rng::new(seed, id),

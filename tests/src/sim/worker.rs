@@ -1,6 +1,6 @@
 //! A thread of the scheduler: it finds a proc, finds tasks, and comes and goes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
@@ -10,7 +10,7 @@ use runtime_trace::{Emit, TaskTrace, Worker};
 use trace_format::EventKind;
 
 use crate::rng::Rng;
-use crate::sim::said::{Log, Said};
+use crate::sim::said::{Log, Said, Words};
 use crate::sim::sites::Site;
 use crate::sim::task::{ABANDONED, DEAD, IDLE, Proc, RUNNABLE, RUNNING, SYSCALL, Task, WAITING};
 use crate::sim::task::{kind, on, worker};
@@ -25,6 +25,8 @@ pub(super) struct Runner<'s> {
     pub(super) worker: Worker<'s>,
     pub(super) log: Log,
     pub(super) rng: Rng,
+    /// The epoch that this thread emitted into last.
+    pub(super) epoch: Cell<u64>,
     /// When to dawdle.
     pauses: RefCell<Rng>,
 }
@@ -83,12 +85,13 @@ impl<'s> Runner<'s> {
             worker,
             log,
             rng: Rng::new(!sim.setup.seed, number),
+            epoch: Cell::new(0),
             pauses: RefCell::new(Rng::new(!sim.setup.seed, !number)),
         }
     }
 
     pub(super) fn say(&self, said: Said) {
-        self.log.push(said);
+        self.log.push(self.epoch.get(), said);
     }
 
     /// Begins to emit with this proc and task.
@@ -99,6 +102,9 @@ impl<'s> Runner<'s> {
     ) -> Option<Emit<'e, 's>> {
         self.dawdle();
         let emit = self.worker.acquire(proc.map(|proc| &proc.trace), task);
+        if let Some(emit) = &emit {
+            self.epoch.set(emit.epoch());
+        }
         self.dawdle();
         emit
     }
@@ -134,6 +140,7 @@ impl<'s> Runner<'s> {
     /// Gets a proc into this thread's hands; nothing if the scheduler closes.
     fn find_proc(&mut self) -> After<'s> {
         loop {
+            self.strikes(None, None);
             if let Some(proc) = self.take_idle(true) {
                 return After::Proc(proc);
             }
@@ -207,6 +214,7 @@ impl<'s> Runner<'s> {
     fn work(&mut self, mut proc: &'s Proc) -> After<'s> {
         loop {
             self.safepoint(proc, None);
+            self.strikes(Some(proc), None);
             let mut queues = self.sim.queues();
             if queues.closing {
                 drop(queues);
@@ -347,25 +355,33 @@ impl<'s> Runner<'s> {
     /// stops the proc. If that cannot be now, it goes on without them.
     fn leave(mut self, proc: Option<&'s Proc>, task: Option<Arc<Task>>) -> Option<Self> {
         let sim = self.sim;
-        let Ok(lifecycle) = sim.lifecycle.try_lock() else {
-            if let (Some(proc), Some(task)) = (proc, task) {
-                self.stop_task(proc, task);
+        let last = (task.iter().map(|_| EventKind::GoDestroy))
+            .chain(proc.iter().map(|_| EventKind::ProcStop))
+            .map(Said::new);
+        let lifecycle = match &sim.weather {
+            Some(weather) => {
+                self.log.leaves(last.collect());
+                let log = self.log.clone();
+                if weather.is_off_during(&sim.tracer, || self.drop_with(task.as_deref())) {
+                    log.leaves(Vec::new());
+                }
+                None
             }
-            proc.into_iter().for_each(|proc| self.stop_proc(proc));
-            return Some(self);
+            None => {
+                let Ok(lifecycle) = sim.lifecycle.try_lock() else {
+                    if let (Some(proc), Some(task)) = (proc, task) {
+                        self.stop_task(proc, task);
+                    }
+                    proc.into_iter().for_each(|proc| self.stop_proc(proc));
+                    return Some(self);
+                };
+                if sim.tracer.enabled() {
+                    last.for_each(|said| self.say(said));
+                }
+                self.drop_with(task.as_deref());
+                Some(lifecycle)
+            }
         };
-        if sim.tracer.enabled() {
-            if task.is_some() {
-                self.say(Said::new(EventKind::GoDestroy));
-            }
-            if proc.is_some() {
-                self.say(Said::new(EventKind::ProcStop));
-            }
-        }
-        if let Some(task) = &task {
-            task.state.release(DEAD);
-        }
-        drop(self);
         if let Some(proc) = proc {
             proc.state.release(IDLE);
         }
@@ -373,6 +389,13 @@ impl<'s> Runner<'s> {
         proc.into_iter().for_each(|proc| sim.give_back(proc));
         task.iter().for_each(|task| sim.forget(task));
         None
+    }
+
+    /// Drops the handle, while this task runs.
+    fn drop_with(self, task: Option<&Task>) {
+        if let Some(task) = task {
+            task.state.release(DEAD);
+        }
     }
 
     /// `usual`, or one of the sites that test limits.
@@ -397,7 +420,7 @@ impl Sim {
     }
 
     /// What every worker said since this was asked last.
-    pub(super) fn take_logs(&self) -> Vec<(u64, Vec<Said>)> {
+    pub(crate) fn take_words(&self) -> Vec<(u64, Words)> {
         let logs = lock(&self.logs);
         let mut all: Vec<_> = logs.iter().map(|(&id, log)| (id, log.take())).collect();
         all.sort_unstable_by_key(|&(id, _)| id);
