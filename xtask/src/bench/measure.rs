@@ -77,18 +77,30 @@ pub(super) fn on_one_core(command: &Command) -> Result<Command, XtaskError> {
 /// How many instructions a program executes, by callgrind. `None` if there is no
 /// valgrind, or it cannot run the program.
 pub(super) fn instructions(command: &Command) -> Option<u64> {
+    callgrind(command, &[]).map(|(count, _)| count)
+}
+
+/// The same within functions whose name fits `pattern` and in what these call,
+/// and what the program printed.
+pub(super) fn instructions_within(command: &Command, pattern: &str) -> Option<(u64, String)> {
+    callgrind(command, &[&format!("--toggle-collect={pattern}")])
+}
+
+fn callgrind(command: &Command, options: &[&str]) -> Option<(u64, String)> {
     let mut counted = Command::new("valgrind");
     counted
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(options)
         .arg(command.get_program())
         .args(command.get_args())
         // Callgrind gives up at the signals by which Go's scheduler preempts.
         .env("GODEBUG", "asyncpreemptoff=1");
     let output = collect(&mut counted).ok()?;
     // "==123== Collected : 45678"
-    String::from_utf8_lossy(&output.stderr)
+    let count = String::from_utf8_lossy(&output.stderr)
         .lines()
         .filter_map(|line| line.split_once("Collected :"))
         .find_map(|(_, number)| number.trim().parse().ok())
-        .filter(|_| output.status.success())
+        .filter(|_| output.status.success())?;
+    Some((count, String::from_utf8_lossy(&output.stdout).into_owned()))
 }

@@ -192,7 +192,7 @@ fn counted(command: &mut Command) -> Result<(Run, u64), XtaskError> {
 }
 
 /// A program of ours, built for speed.
-fn release(package: &str, program: &str) -> Result<PathBuf, XtaskError> {
+pub(super) fn release(package: &str, program: &str) -> Result<PathBuf, XtaskError> {
     let what = format!("building {program}");
     show(
         cargo()

@@ -1,0 +1,280 @@
+//! Emitting events: what a program that is traced pays for each.
+//!
+//! Ours is one worker with a task, as an embedder has them. After so many events
+//! what was written is pulled out by the same thread, outside of the time: the
+//! emitting thread's own cost is the figure, whatever another core may do.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use runtime_trace::{
+    Chunk, Config, Frame, Host, Pcs, ProcTrace, Reader, StackId, StopReason, Sweep, Symbolizer,
+    TaskTrace, Tracer, Worker,
+};
+
+use crate::case::{BenchError, Case, Ran, Words};
+use crate::peers;
+use crate::threads::timed_here;
+
+/// Operations between two looks at what was written.
+const STRETCH: u64 = 2_000;
+
+/// Different stacks in the cases where they are known already.
+const STACKS: u64 = 64;
+
+/// The labels that take turns.
+const LABELS: [&str; 4] = [
+    "reading",
+    "parsing the input",
+    "waiting for the disk",
+    "done",
+];
+
+pub(crate) fn open(words: &Words<'_>) -> Result<Box<dyn Case>, BenchError> {
+    let what = match words.at(1) {
+        "off" => What::Off,
+        "plain" => What::Plain,
+        "switch" => What::Switch,
+        "stack-hit" => What::StackHit,
+        "stack-miss" => What::StackMiss,
+        "label" => What::Label,
+        "region" => What::Region,
+        "region-stack" => What::RegionStack,
+        "log-stack" => What::LogStack,
+        _ => return Err(words.unknown()),
+    };
+    match words.at(2) {
+        "ours" => {
+            let depth = words.get("depth")?;
+            Ok(Box::new(Ours { what, depth }))
+        }
+        _ => peers::emit(words),
+    }
+}
+
+/// What an operation is.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// Tracing is off.
+    Off,
+    /// An event with a number and nothing else.
+    Plain,
+    /// Two events: the task stops and starts again.
+    Switch,
+    /// An event with a stack that is known.
+    StackHit,
+    /// An event with a stack that is new.
+    StackMiss,
+    /// An event with a name that is known.
+    Label,
+    /// Two events: a region with a known name begins and ends.
+    Region,
+    /// The same with a known stack at each.
+    RegionStack,
+    /// A message, with a category and a stack that are known.
+    LogStack,
+}
+
+impl What {
+    /// Events that an operation writes, 1 if it would.
+    fn events(self) -> u64 {
+        match self {
+            Self::Switch | Self::Region | Self::RegionStack => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// The tracer, with stacks of so many counters.
+struct Ours {
+    what: What,
+    depth: usize,
+}
+
+impl Case for Ours {
+    fn run(&mut self, operations: u64) -> Result<Ran, BenchError> {
+        let (proc, task) = (ProcTrace::new(0), TaskTrace::new(1));
+        let tracer = Tracer::new();
+        let worker = tracer
+            .worker()
+            .map_err(|_| BenchError::Refused("a worker"))?;
+        let runtime = Runtime {
+            worker: &worker,
+            proc: &proc,
+            task: &task,
+        };
+        let mut reader = tracer.reader().ok_or(BenchError::Refused("a reader"))?;
+        if !matches!(self.what, What::Off) {
+            tracer
+                .start(&Config::new(1), &runtime)
+                .map_err(|_| BenchError::Refused("to start"))?;
+            runtime.begin();
+        }
+        let mut ran = Ran {
+            operations: 0,
+            time: Duration::ZERO,
+        };
+        let mut done = 0;
+        while ran.operations < operations {
+            let to = done + STRETCH;
+            ran.time += timed_here(|| self.stretch(&runtime, done, to));
+            ran.operations += STRETCH * self.what.events();
+            done = to;
+            drain(&mut reader);
+            if tracer.advance_due() {
+                // Refused if the reader lags, which it does not.
+                let _ = tracer.advance(&runtime);
+                drain(&mut reader);
+            }
+        }
+        let losses = tracer.stats().losses;
+        if tracer.enabled() {
+            tracer
+                .stop(&runtime)
+                .map_err(|_| BenchError::Refused("to stop"))?;
+            drain(&mut reader);
+        }
+        match losses.total() {
+            0 => Ok(ran),
+            _ => Err(BenchError::Refused("to record every event")),
+        }
+    }
+}
+
+impl Ours {
+    /// The operations with these numbers.
+    fn stretch(&self, runtime: &Runtime<'_, '_>, from: u64, to: u64) {
+        let Runtime { worker, proc, task } = *runtime;
+        let acquire = || worker.acquire(Some(proc), Some(task));
+        match self.what {
+            What::Off | What::Plain => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        emit.heap_alloc(number);
+                    }
+                }
+            }
+            What::Switch => {
+                for _ in from..to {
+                    if let Some(emit) = acquire() {
+                        emit.task_stop(StopReason::Yield, StackId::NONE);
+                    }
+                    if let Some(emit) = worker.acquire(Some(proc), None) {
+                        emit.task_start(task);
+                    }
+                }
+            }
+            What::StackHit => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        let stack = emit.stack(&self.stack(number % STACKS));
+                        emit.user_task_end(1, stack);
+                    }
+                }
+            }
+            What::StackMiss => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        let stack = emit.stack(&self.stack(number));
+                        emit.user_task_end(1, stack);
+                    }
+                }
+            }
+            What::Label => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        emit.label(LABELS[number as usize % LABELS.len()]);
+                    }
+                }
+            }
+            What::Region => {
+                for _ in from..to {
+                    if let Some(emit) = acquire() {
+                        emit.region_begin(0, "region", StackId::NONE);
+                    }
+                    if let Some(emit) = acquire() {
+                        emit.region_end(0, "region", StackId::NONE);
+                    }
+                }
+            }
+            What::RegionStack => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        let stack = emit.stack(&self.stack(number % STACKS));
+                        emit.region_begin(0, "region", stack);
+                    }
+                    if let Some(emit) = acquire() {
+                        let stack = emit.stack(&self.stack(number % STACKS));
+                        emit.region_end(0, "region", stack);
+                    }
+                }
+            }
+            What::LogStack => {
+                for number in from..to {
+                    if let Some(emit) = acquire() {
+                        let stack = emit.stack(&self.stack(number % STACKS));
+                        emit.log(0, "category", "a message", stack);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The stack with this number, as an embedder hands it over: its leaf is its
+    /// own, the rest is the same for all.
+    #[inline]
+    fn stack(&self, number: u64) -> Pcs {
+        let mut pcs = Pcs::logical();
+        pcs.push(0x1_0000 + number as usize);
+        for at in 1..self.depth {
+            pcs.push(0x1000 + at);
+        }
+        pcs
+    }
+}
+
+/// Pulls out what was written.
+fn drain(reader: &mut Reader<'_>) {
+    while let Chunk::Data(bytes) = reader.next() {
+        black_box(bytes);
+    }
+}
+
+/// The least scheduler: one worker that runs one task.
+struct Runtime<'r, 't> {
+    worker: &'r Worker<'t>,
+    proc: &'t ProcTrace,
+    task: &'r TaskTrace,
+}
+
+impl Runtime<'_, '_> {
+    /// The worker takes its proc, and the task starts.
+    fn begin(&self) {
+        if let Some(emit) = self.worker.acquire(None, None) {
+            emit.proc_start(self.proc);
+            emit.task_start(self.task);
+        }
+    }
+}
+
+impl Symbolizer for Runtime<'_, '_> {
+    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+        visit(Frame {
+            pc,
+            function: "bench.work",
+            file: "bench.weft",
+            line: 1,
+        });
+    }
+}
+
+impl Host for Runtime<'_, '_> {
+    /// The worker is this thread.
+    fn checkpoint(&self) {
+        self.worker
+            .checkpoint(Some(self.proc), Some(self.task), |_| {});
+    }
+
+    /// The only task runs.
+    fn sweep(&self, _: &Sweep<'_>) {}
+}
