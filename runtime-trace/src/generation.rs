@@ -321,6 +321,10 @@ fn reclaim(shared: &Shared, env: &Env<'_>) -> bool {
 
 /// Whether the generation is old or large enough for an advance.
 pub(crate) fn advance_due(shared: &Shared) -> bool {
+    if shared.switch.is_forked() {
+        // Nor may the queue's lock be taken: somebody else may have had it then.
+        return false;
+    }
     let held = Held::new();
     // Relaxed: figures that order nothing; a wrong guess costs a refused or a
     // late advance.

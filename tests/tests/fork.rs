@@ -6,6 +6,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use e2e::check::{Ends, check};
 use e2e::kept::Recorder;
@@ -70,12 +71,26 @@ const CHILDREN: &[(&str, Child)] = &[
     }),
 ];
 
+/// Has the other threads stop, also when the test fails.
+struct Stops<'s>(&'s AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        // Relaxed: a message.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn the_child_finds_tracing_off() {
     let tracer = Tracer::new();
     let procs: Vec<_> = (0..3).map(ProcTrace::new).collect();
     let tasks: Vec<_> = (1..=3).map(TaskTrace::new).collect();
-    tracer.start(&Config::new(3), &Silent).expect("it starts");
+    // A generation is due at once, and in a child all the same none is.
+    let mut config = Config::new(3);
+    config.period = Duration::ZERO;
+    tracer.start(&config, &Silent).expect("it starts");
+    assert!(tracer.advance_due());
     let mut recorder = Recorder::new(&tracer, "fork");
     let stop = AtomicBool::new(false);
     let (mut said, mut forks) = (0, 0);
@@ -97,6 +112,7 @@ fn the_child_finds_tracing_off() {
                 })
             })
             .into();
+        let stops = Stops(stop);
         let lone = Lone::new(tracer, &procs[0], &tasks[0]);
         lone.begins();
         for round in 0..20 {
@@ -124,7 +140,7 @@ fn the_child_finds_tracing_off() {
             }
         }
         lone.ends();
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         said += lone.said();
         for other in others {
             said += other.join().expect("it ends");

@@ -105,6 +105,18 @@ pub(crate) enum XtaskError {
         /// How many Go finds.
         theirs: u64,
     },
+    /// A program that is measured did not answer as it should.
+    NoFigure {
+        /// What it was asked.
+        request: String,
+        /// What it said; nothing if it has ended.
+        answer: String,
+    },
+    /// Something takes more instructions than `bench/limits.txt` allows.
+    AboveLimit {
+        /// How many cases do.
+        cases: usize,
+    },
     /// There are no models, or none whose name contains the filter.
     NoModels,
     /// Models that failed.
@@ -121,6 +133,79 @@ pub(crate) enum XtaskError {
         unexplained: usize,
         /// How many have both.
         stale: usize,
+    },
+    /// Nightly Rust or cargo-fuzz are not there.
+    NoFuzzer {
+        /// What says so.
+        reason: String,
+    },
+    /// There is no fuzz target of this name.
+    NoFuzzTarget {
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Fuzz targets crashed.
+    Crashes {
+        /// How many inputs were printed.
+        crashes: usize,
+    },
+    /// There is no check of this name.
+    NoCheck {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<&'static str>,
+    },
+    /// Checks failed.
+    Unproven {
+        /// Their names.
+        checks: Vec<&'static str>,
+    },
+    /// Not all tests that a check is made of were run.
+    TestsMissing {
+        /// By what they were to be run.
+        command: String,
+        /// How many passed.
+        passed: usize,
+    },
+    /// A program that is to print figures printed none.
+    NoFigures {
+        /// Which program.
+        what: String,
+    },
+    /// A program under overload did not stay within its limit, or its trace is
+    /// not as it should be.
+    Overload {
+        /// The program and the limit, or the trace.
+        run: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A tool that watches programs is asked for and cannot run here, or none can.
+    NoTool {
+        /// The tool.
+        tool: &'static str,
+        /// What is missing, and what to install.
+        reason: String,
+    },
+    /// Tools that watch programs found something.
+    Findings {
+        /// How many programs they failed.
+        findings: usize,
+    },
+    /// A file of tests was not built or has no tests.
+    NoTests {
+        /// Package and file.
+        name: String,
+    },
+    /// A defect cannot be planted, since the text to replace is not there once.
+    Plant {
+        /// The file, below the tracer's package.
+        file: &'static str,
+        /// The text.
+        from: &'static str,
+        /// How often it is there.
+        times: usize,
     },
     /// A program printed something that is not JSON as it should be.
     Json {
@@ -272,6 +357,14 @@ impl fmt::Display for XtaskError {
                 "{}: our reader finds {ours} events, Go's {theirs}",
                 path.display()
             ),
+            Self::NoFigure { request, answer } => {
+                write!(f, "asked to {request:?}, a bench program said {answer:?}")
+            }
+            Self::AboveLimit { cases } => write!(
+                f,
+                "cases above their limit: {cases}; make them cheaper, or say why not and run \
+                 `cargo xtask bench limits --record`"
+            ),
             Self::NoModels => {
                 f.write_str("no such model in runtime-trace/tests/loom_*.rs or vm/tests/loom_*.rs")
             }
@@ -280,6 +373,45 @@ impl fmt::Display for XtaskError {
             Self::Mutants { unexplained, stale } => write!(
                 f,
                 "orderings without a model or a reason: {unexplained}; with both: {stale}"
+            ),
+            Self::NoFuzzer { reason } => write!(
+                f,
+                "no fuzzer: {reason}; to get one: rustup toolchain install nightly \
+                 && cargo install --locked cargo-fuzz"
+            ),
+            Self::NoFuzzTarget { known } => {
+                write!(f, "no such fuzz target; there are: {}", known.join(" "))
+            }
+            Self::Crashes { crashes } => write!(f, "inputs that crash fuzz targets: {crashes}"),
+            Self::NoCheck { name, known } => {
+                write!(
+                    f,
+                    "no check is called {name}; there are: {}",
+                    known.join(" ")
+                )
+            }
+            Self::Unproven { checks } => write!(f, "checks that failed: {}", checks.join(" ")),
+            Self::TestsMissing { command, passed } => write!(
+                f,
+                "not every test was run, {passed} only (was one renamed?): {command}"
+            ),
+            Self::NoFigures { what } => write!(f, "{what} printed no figures"),
+            Self::Overload { run, why } => write!(f, "{run}: {why}"),
+            Self::NoTool { tool, reason } => write!(f, "{tool} cannot run here: {reason}"),
+            Self::Findings { findings } => {
+                write!(
+                    f,
+                    "findings of tools that watch programs: {findings}, shown above"
+                )
+            }
+            Self::NoTests { name } => write!(
+                f,
+                "{name} was not built or ran no tests; see xtask/src/sanitize/suites.rs"
+            ),
+            Self::Plant { file, from, times } => write!(
+                f,
+                "runtime-trace/{file} has {times} times, and not once, the text that a defect is \
+                 planted in; see xtask/src/sanitize/planted.rs: {from}"
             ),
             Self::Json { what, error } => write!(f, "{what} printed bad JSON: {error}"),
             Self::Untidy { findings } => write!(f, "findings: {findings}"),

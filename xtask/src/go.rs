@@ -8,5 +8,5 @@ mod views;
 
 pub(crate) use recordings::record;
 pub(crate) use toolchain::{Toolchain, available};
-pub(crate) use tools::{checker, converter, pprof, reader, viewer};
+pub(crate) use tools::{bencher, checker, converter, pprof, reader, viewer};
 pub(crate) use views::check_views;

@@ -16,12 +16,14 @@ mod models;
 mod mutants;
 mod sites;
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
 
-use self::explore::{Verdict, deepen};
+use self::explore::{Bound, Verdict, deepen};
 use self::models::{PACKAGES, Place, build, model_files, models};
+pub(crate) use self::mutants::run as weaken_all;
 use crate::error::XtaskError;
 
 /// What to explore.
@@ -49,12 +51,46 @@ pub(crate) fn run(options: &Options) -> Result<(), XtaskError> {
     let filter = options.filter.as_deref();
     let time = Duration::from_secs(options.seconds);
     match options.mutants {
-        true => mutants::run(filter, time),
-        false => run_models(filter, time),
+        true => println!("{}", mutants::run(filter, time)?),
+        false => println!("{}", explore_all(filter, time)?),
+    }
+    Ok(())
+}
+
+/// What came of exploring models.
+#[derive(Debug, Default)]
+pub(crate) struct Explored {
+    models: usize,
+    /// Those of which nothing is left out.
+    exhaustive: usize,
+    /// Those that end at the fault that they are about.
+    to_a_fault: usize,
+    executions: u64,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            models,
+            exhaustive,
+            to_a_fault,
+            executions,
+        } = self;
+        let bounded = models - exhaustive - to_a_fault;
+        write!(
+            f,
+            "{models} models, {executions} executions: {exhaustive} exhaustive, {bounded} within a \
+             bound of preemptions, {to_a_fault} to the fault that they are about"
+        )
     }
 }
 
-fn run_models(filter: Option<&str>, time: Duration) -> Result<(), XtaskError> {
+/// Explores all models whose name contains `filter`, each for so long.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn explore_all(filter: Option<&str>, time: Duration) -> Result<Explored, XtaskError> {
     let place = Place::project();
     let mut programs = Vec::new();
     for package in PACKAGES {
@@ -63,7 +99,7 @@ fn run_models(filter: Option<&str>, time: Duration) -> Result<(), XtaskError> {
             programs.extend(build(&place, package, &files)?);
         }
     }
-    let mut ran = 0;
+    let mut explored = Explored::default();
     let mut failed = 0;
     println!(
         "{:<52} {:>12} {:>10}  explored",
@@ -74,11 +110,15 @@ fn run_models(filter: Option<&str>, time: Duration) -> Result<(), XtaskError> {
             if filter.is_some_and(|part| !model.name.contains(part)) {
                 continue;
             }
-            ran += 1;
+            explored.models += 1;
             let outcome = deepen(&model, time)?;
             println!("{}", outcome.line(&model.name));
+            explored.executions += outcome.executions.unwrap_or(0);
             match outcome.verdict {
-                Verdict::Explored { .. } | Verdict::Ends => {}
+                Verdict::Explored { bound, .. } => {
+                    explored.exhaustive += usize::from(bound == Bound::None);
+                }
+                Verdict::Ends => explored.to_a_fault += 1,
                 Verdict::Nothing => failed += 1,
                 Verdict::Failed(output) => {
                     failed += 1;
@@ -87,9 +127,9 @@ fn run_models(filter: Option<&str>, time: Duration) -> Result<(), XtaskError> {
             }
         }
     }
-    match (ran, failed) {
+    match (explored.models, failed) {
         (0, _) => Err(XtaskError::NoModels),
-        (_, 0) => Ok(()),
+        (_, 0) => Ok(explored),
         (_, failed) => Err(XtaskError::Models { failed }),
     }
 }

@@ -7,14 +7,18 @@ mod bench;
 mod corpus;
 mod dump;
 mod error;
+mod fuzz;
 mod go;
 mod go_check;
 mod loom;
 mod parsed_check;
 mod process;
 mod profile_check;
+mod prove;
 mod read_check;
 mod root;
+mod sanitize;
+mod scratch;
 mod test;
 mod tidy;
 
@@ -67,6 +71,12 @@ enum Command {
     },
     /// Explore the concurrent parts with loom.
     Loom(loom::Options),
+    /// Fuzz what must stand any input.
+    Fuzz(fuzz::Options),
+    /// Run the long checks, and write what came of them into docs/evidence.md.
+    Prove(prove::Options),
+    /// Run programs under tools that look for misused memory and data races.
+    Sanitize(sanitize::Options),
     /// Check that the tree is as its documents say.
     Tidy,
 }
@@ -101,6 +111,9 @@ fn run(command: Command) -> Result<(), XtaskError> {
         Command::Bench(bench) => bench::run(&bench),
         Command::ReadCheck { files } => read_check::run(&files),
         Command::Loom(options) => loom::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options).map(drop),
+        Command::Prove(options) => prove::run(&options),
+        Command::Sanitize(options) => sanitize::run(&options).map(drop),
         Command::Tidy => tidy::run(),
     }
 }

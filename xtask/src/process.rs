@@ -1,12 +1,31 @@
-//! Starting other programs.
+//! Building and starting other programs.
 
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::error::XtaskError;
+use crate::root::{root, target};
 
 /// The cargo that runs this chore, or the one on the `PATH`.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Builds a program of the project, optimized, and says where it is.
+///
+/// # Errors
+///
+/// If it does not build.
+pub(crate) fn release(package: &str, program: &str) -> Result<PathBuf, XtaskError> {
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "-p", package, "--bin", program])
+        .arg("--target-dir")
+        .arg(target())
+        .current_dir(root());
+    show(&mut build, &format!("building {program}"))?;
+    Ok(target().join("release").join(program))
 }
 
 /// Runs a program whose output is for the user.
@@ -39,6 +58,44 @@ pub(crate) fn capture(command: &mut Command, what: &str) -> Result<Vec<u8>, Xtas
             what: what.to_owned(),
             status: output.status,
             output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }),
+    }
+}
+
+/// Runs a program without input whose output is for the user, and returns its
+/// standard output too.
+///
+/// # Errors
+///
+/// As [`show`].
+pub(crate) fn capture_shown(command: &mut Command, what: &str) -> Result<String, XtaskError> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| start(command, error))?;
+    let mut said = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while stdout
+            .read_until(b'\n', &mut line)
+            .map_err(|error| start(command, error))?
+            > 0
+        {
+            let text = String::from_utf8_lossy(&line);
+            print!("{text}");
+            said.push_str(&text);
+            line.clear();
+        }
+    }
+    let status = child.wait().map_err(|error| start(command, error))?;
+    match status.success() {
+        true => Ok(said),
+        false => Err(XtaskError::Failed {
+            what: what.to_owned(),
+            status,
+            output: String::new(),
         }),
     }
 }

@@ -83,7 +83,7 @@ fn spread<T>(items: &[T], count: usize) -> impl Iterator<Item = &T> {
 }
 
 /// Makes sure that a folder exists and has nothing in it.
-fn empty(folder: &Path) -> Result<(), XtaskError> {
+pub(crate) fn empty(folder: &Path) -> Result<(), XtaskError> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(XtaskError::file("cannot remove", folder))?;
     }
@@ -91,7 +91,7 @@ fn empty(folder: &Path) -> Result<(), XtaskError> {
 }
 
 /// All files with this extension in a folder and below it, by name.
-fn traces_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, XtaskError> {
+pub(crate) fn traces_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, XtaskError> {
     let mut traces = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -1,8 +1,10 @@
 //! Any input ends in a program or in errors; any program keeps its promises;
 //! any instruction survives encoding.
 
-mod common;
+#[path = "common/properties.rs"]
+mod properties;
 
+use properties::compiles;
 use weft::op::{Instr, Op};
 
 /// Xorshift: the same numbers on every machine.
@@ -156,25 +158,6 @@ const TOKENS: &[&str] = &[
     "f(x)",
 ];
 
-/// Compiles, and on success verifies; the report must come out too. The
-/// outcome is the same the second time.
-fn run(source: &str) -> bool {
-    let first = weft::compile("soup.weft", source);
-    assert_eq!(first, weft::compile("soup.weft", source));
-    match first {
-        Ok(program) => {
-            common::verify(&program);
-            assert!(!program.disassemble().to_string().is_empty());
-            true
-        }
-        Err(errors) => {
-            assert!(errors.iter().count() > 0);
-            assert!(!errors.to_string().is_empty());
-            false
-        }
-    }
-}
-
 #[test]
 fn token_soup() {
     let mut random = Random(0x5eed);
@@ -189,7 +172,7 @@ fn token_soup() {
         if round % 2 == 0 {
             source.push_str("\n}\nfn main() {}\n");
         }
-        run(&source);
+        compiles(&source);
     }
 }
 
@@ -198,12 +181,12 @@ fn a_megabyte_of_anything() {
     const SIZE: usize = 1 << 20;
     let mut random = Random(7);
     let bytes: Vec<u8> = (0..SIZE).map(|_| random.next() as u8).collect();
-    assert!(!run(&String::from_utf8_lossy(&bytes)));
+    assert!(!compiles(&String::from_utf8_lossy(&bytes)));
     let mut soup = String::new();
     while soup.len() < SIZE {
         soup.push_str(random.pick(TOKENS));
     }
-    assert!(!run(&soup));
+    assert!(!compiles(&soup));
     for part in [
         "(",
         "[",
@@ -241,15 +224,21 @@ fn a_megabyte_of_anything() {
         "\u{0}",
     ] {
         let source = part.repeat(SIZE / 16 / part.len());
-        assert!(!run(&source), "{part}");
-        assert!(!run(&format!("fn main() {{ x = {source}")), "{part}");
+        assert!(!compiles(&source), "{part}");
+        assert!(!compiles(&format!("fn main() {{ x = {source}")), "{part}");
     }
+    // Constants much longer than what they are written as.
+    let joined: String = (0..5000).map(|i| format!("const B{i}=A+A\n")).collect();
+    let half = "é".repeat(1024);
+    assert!(compiles(&format!(
+        "const A = \"{half}\"\n{joined}fn main() {{}}"
+    )));
     // Long, but right.
-    assert!(run(&format!(
+    assert!(compiles(&format!(
         "fn main() {{\n{}}}",
         "print(1, \"é\")\n".repeat(SIZE / 16)
     )));
-    assert!(run(&format!(
+    assert!(compiles(&format!(
         "fn main() {{ print(\"{}\") }}",
         "é".repeat(SIZE / 2)
     )));
@@ -461,7 +450,7 @@ fn random_programs_keep_the_promises() {
         if let Err(errors) = weft::compile("random.weft", &source) {
             panic!("{errors}\n{source}");
         }
-        assert!(run(&source));
+        assert!(compiles(&source));
     }
     assert!(
         written > 100_000,

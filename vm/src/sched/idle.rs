@@ -288,13 +288,15 @@ impl<'s> Idle<'s> {
         }
     }
 
-    /// Takes a proc that was stolen from a worker in a system call. If it is
-    /// `useful`, because it has tasks in its ring or something is to be done,
-    /// another worker gets it; otherwise it is idle.
-    pub(crate) fn give_up_stolen(&self, proc: Proc<'s>, useful: bool) {
+    /// Takes a proc that was stolen from a worker in a system call. Another
+    /// worker gets it if it is `useful`, which is said with everything held
+    /// still and of whether this is the last proc that is not idle; otherwise it
+    /// is idle, too.
+    pub(crate) fn give_up_stolen(&self, proc: Proc<'s>, useful: impl FnOnce(bool) -> bool) {
         let mut state = lock(&self.state);
         state.blocked += 1;
-        if useful && !state.over {
+        let is_last = state.procs.len() + 1 == self.total;
+        if !state.over && useful(is_last) {
             // Relaxed: it only counts.
             self.spinning.fetch_add(1, Ordering::Relaxed);
             proc.taken();
@@ -440,5 +442,28 @@ impl<'s> State<'s> {
 impl<'s> From<Mail<'s>> for Woken<'s> {
     fn from(mail: Mail<'s>) -> Self {
         mail.map_or(Woken::Over, Woken::Wanted)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sched::ProcCore;
+
+    #[test]
+    fn a_stolen_proc_that_is_the_last_can_go_to_a_worker() {
+        let cores = [0, 1].map(ProcCore::new);
+        let idle = Idle::new(cores.iter().filter_map(ProcCore::proc).collect());
+        let launched = || match idle.launched(Duration::ZERO, Some(Duration::ZERO)) {
+            Launch::Proc(proc) => Some(proc),
+            _ => None,
+        };
+        idle.launch_first();
+        let (first, second) = (launched().expect("launched"), idle.take().expect("idle"));
+        idle.give_up_stolen(first, |is_last| is_last);
+        assert!(launched().is_none() && idle.some());
+        idle.give_up_stolen(second, |is_last| is_last);
+        let proc = launched().expect("somebody is to look for a deadlock");
+        assert_eq!(idle.give_up(proc, || false), Quiet::Forever);
     }
 }

@@ -175,11 +175,17 @@ impl<'s> Shared<'s> {
         }
         let count = stolen.len();
         for proc in stolen {
-            let useful = !proc.queue.is_empty()
-                || !self.global.is_empty()
-                || self.any_sleeper()
-                || self.out.is_dirty();
-            self.idle.give_up_stolen(proc, useful);
+            let has_tasks = !proc.queue.is_empty();
+            self.idle.give_up_stolen(proc, |is_last| {
+                has_tasks
+                    || !self.global.is_empty()
+                    || self.any_sleeper()
+                    || self.out.is_dirty()
+                    // The call is over already, and all that came of it was done
+                    // with another proc. Whoever had that did not look for a
+                    // deadlock, since this one was not idle.
+                    || (is_last && self.syscalls.is_empty())
+            });
         }
         if count > 0 && self.any_work() {
             // Work that came just before a proc was idle: see the head of `idle`.

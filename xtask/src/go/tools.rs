@@ -42,6 +42,15 @@ pub(crate) fn reader(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
     ours(toolchain, "traceread")
 }
 
+/// Our program that measures Go's tracer, built if need be.
+///
+/// # Errors
+///
+/// If it does not build.
+pub(crate) fn bencher(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
+    ours(toolchain, "tracebench")
+}
+
 /// Our Go programs that are recorded, built if need be.
 ///
 /// # Errors
@@ -51,31 +60,45 @@ pub(super) fn programs(toolchain: &Toolchain) -> Result<PathBuf, XtaskError> {
     ours(toolchain, "programs")
 }
 
-/// A program of ours, which seems to be one of Go's commands.
+/// A program of ours, which seems to be one of Go's commands. What its folder
+/// has in a folder `runtime` seems to be part of Go's package of that name.
 fn ours(toolchain: &Toolchain, name: &str) -> Result<PathBuf, XtaskError> {
     let package = format!("cmd/{name}");
     let sources = root().join("xtask/go").join(name);
-    let listing = fs::read_dir(&sources).map_err(XtaskError::file("cannot list", &sources))?;
     let mut files = BTreeMap::new();
-    for entry in listing {
-        let path = entry
-            .map_err(XtaskError::file("cannot list", &sources))?
-            .path();
-        if path.extension().is_some_and(|extension| extension == "go") {
-            let text = fs::read(&path).map_err(XtaskError::file("cannot read", &path))?;
-            files.insert(path, text);
-        }
+    add(&sources, &package, &mut files)?;
+    let inside = sources.join("runtime");
+    if inside.is_dir() {
+        add(&inside, "runtime", &mut files)?;
     }
     let mut replace = serde_json::Map::new();
-    for path in files.keys() {
+    for (path, (package, _)) in &files {
         if let Some(file) = path.file_name() {
-            let seen = toolchain.goroot().join("src").join(&package).join(file);
+            let seen = toolchain.goroot().join("src").join(package).join(file);
             let real = path.to_string_lossy().into_owned();
             replace.insert(seen.to_string_lossy().into_owned(), real.into());
         }
     }
     let overlay = serde_json::json!({ "Replace": replace }).to_string();
     build(toolchain, &package, &(files, &overlay), Some(&overlay))
+}
+
+/// Go files, each with the package that it seems to be in and its text.
+type Sources<'p> = BTreeMap<PathBuf, (&'p str, Vec<u8>)>;
+
+/// Adds the Go files of a folder.
+fn add<'p>(folder: &Path, package: &'p str, files: &mut Sources<'p>) -> Result<(), XtaskError> {
+    let listing = fs::read_dir(folder).map_err(XtaskError::file("cannot list", folder))?;
+    for entry in listing {
+        let path = entry
+            .map_err(XtaskError::file("cannot list", folder))?
+            .path();
+        if path.extension().is_some_and(|extension| extension == "go") {
+            let text = fs::read(&path).map_err(XtaskError::file("cannot read", &path))?;
+            files.insert(path, (package, text));
+        }
+    }
+    Ok(())
 }
 
 /// Go's trace viewer, as `go tool trace` runs it, built if need be.

@@ -44,7 +44,7 @@ impl std::fmt::Display for Bound {
 #[derive(Debug)]
 pub(super) struct Outcome {
     /// Executions of the last exploration that came to its end.
-    executions: Option<u64>,
+    pub(super) executions: Option<u64>,
     /// That exploration's time, or the time until the failure.
     time: Duration,
     pub(super) verdict: Verdict,

@@ -7,15 +7,17 @@
 //! that contains `mutant:` and the reason.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::explore::{Bound, End, explore};
 use super::models::{Model, Place, build, model_files, models};
 use super::sites::{self, Mutation, Site};
 use crate::error::XtaskError;
-use crate::root::{root, target};
+use crate::root::target;
+use crate::scratch;
 
 /// The package whose orderings are weakened, and whose models are run.
 const PACKAGE: &str = "runtime-trace";
@@ -30,7 +32,7 @@ const BOUND: Bound = Bound::Preemptions(2);
 ///
 /// If no model notices and no reason stands there, or a reason stands where a
 /// model does notice.
-pub(super) fn run(filter: Option<&str>, time: Duration) -> Result<(), XtaskError> {
+pub(crate) fn run(filter: Option<&str>, time: Duration) -> Result<Tally, XtaskError> {
     let place = copy()?;
     let source = place.root.join(PACKAGE).join("src");
     let sites: Vec<_> = sites::find(&source)?
@@ -41,8 +43,11 @@ pub(super) fn run(filter: Option<&str>, time: Duration) -> Result<(), XtaskError
         return Err(XtaskError::NoSites);
     }
     let mut models = Models::unchanged(&place, time)?;
-    let mut tally = Tally::default();
-    let begin = Instant::now();
+    let mut tally = Tally {
+        sites: sites.len(),
+        models: models.all.len(),
+        ..Tally::default()
+    };
     for site in &sites {
         let file = source.join(&site.file);
         let text = fs::read_to_string(&file).map_err(XtaskError::file("cannot read", &file))?;
@@ -60,11 +65,12 @@ pub(super) fn run(filter: Option<&str>, time: Duration) -> Result<(), XtaskError
             let fate = fate?;
             survivors += usize::from(matches!(fate, Fate::Survived { .. }));
             tally.mutants += 1;
+            tally.killed += usize::from(matches!(fate, Fate::Killed(_)));
             println!("{}", line(site, mutation, &fate, begin.elapsed()));
         }
         tally.add(site, survivors);
     }
-    tally.finish(sites.len(), begin.elapsed())
+    tally.finish()
 }
 
 /// What became of a mutant.
@@ -93,14 +99,39 @@ fn line(site: &Site, mutation: Mutation, fate: &Fate, time: Duration) -> String 
 
 /// The figures at the end.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
+    sites: usize,
+    /// Models that fit their time, and so were run against the mutants.
+    models: usize,
     mutants: usize,
+    killed: usize,
     /// Sites that a model watches over.
     watched: usize,
     explained: usize,
     unexplained: usize,
     /// Sites with a reason although a model notices.
     stale: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sites,
+            models,
+            mutants,
+            killed,
+            watched,
+            explained,
+            unexplained,
+            stale,
+        } = self;
+        write!(
+            f,
+            "{sites} sites, {mutants} mutants, {killed} killed by {models} models; {watched} sites \
+             watched by models, {explained} explained, {unexplained} unexplained, {stale} \
+             explained for nothing"
+        )
+    }
 }
 
 impl Tally {
@@ -122,16 +153,14 @@ impl Tally {
         }
     }
 
-    fn finish(&self, sites: usize, time: Duration) -> Result<(), XtaskError> {
-        let each = time.as_secs_f64() / self.mutants.max(1) as f64;
-        println!(
-            "{sites} sites, {} mutants, {each:.1} s each; {} sites watched by models, {} explained, \
-             {} unexplained, {} explained for nothing",
-            self.mutants, self.watched, self.explained, self.unexplained, self.stale
-        );
+    /// The figures, if they are as they should be.
+    fn finish(self) -> Result<Self, XtaskError> {
         match (self.unexplained, self.stale) {
-            (0, 0) => Ok(()),
-            (unexplained, stale) => Err(XtaskError::Mutants { unexplained, stale }),
+            (0, 0) => Ok(self),
+            (unexplained, stale) => {
+                println!("{self}");
+                Err(XtaskError::Mutants { unexplained, stale })
+            }
         }
     }
 }
@@ -220,65 +249,13 @@ impl Models {
     }
 }
 
-/// Makes a copy of the tree, of which the tracer's package is real and the rest
-/// are links.
+/// Makes a copy of the tree in which the tracer may be changed.
 fn copy() -> Result<Place, XtaskError> {
     let folder = target().join("mutants");
     let place = Place {
         root: folder.join("tree"),
         target: folder.join("build"),
     };
-    if place.root.exists() {
-        fs::remove_dir_all(&place.root).map_err(XtaskError::file("cannot empty", &place.root))?;
-    }
-    fs::create_dir_all(&place.root).map_err(XtaskError::file("cannot make", &place.root))?;
-    let from = root();
-    for name in names(&from)? {
-        let (from, to) = (from.join(&name), place.root.join(&name));
-        match name.as_str() {
-            PACKAGE => copy_folder(&from, &to)?,
-            "target" => {}
-            name if name.starts_with('.') => {}
-            _ if from.is_dir() => {
-                std::os::unix::fs::symlink(&from, &to)
-                    .map_err(XtaskError::file("cannot link", &to))?;
-            }
-            // Cargo writes to its lock file.
-            _ => copy_file(&from, &to)?,
-        }
-    }
+    scratch::copy(PACKAGE, &place.root)?;
     Ok(place)
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<(), XtaskError> {
-    fs::create_dir_all(to).map_err(XtaskError::file("cannot make", to))?;
-    for name in names(from)? {
-        let (from, to) = (from.join(&name), to.join(&name));
-        if name == "target" {
-            continue;
-        }
-        if from.is_dir() {
-            copy_folder(&from, &to)?;
-        } else {
-            copy_file(&from, &to)?;
-        }
-    }
-    Ok(())
-}
-
-fn copy_file(from: &Path, to: &Path) -> Result<(), XtaskError> {
-    // Not `fs::copy`: the copy is newer than what was built from the last one.
-    let bytes = fs::read(from).map_err(XtaskError::file("cannot read", from))?;
-    fs::write(to, bytes).map_err(XtaskError::file("cannot write", to))
-}
-
-/// What is in a folder.
-fn names(folder: &Path) -> Result<Vec<String>, XtaskError> {
-    let cannot = || XtaskError::file("cannot list", folder);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(cannot())? {
-        let name = entry.map_err(cannot())?.file_name();
-        names.push(name.to_string_lossy().into_owned());
-    }
-    Ok(names)
 }
