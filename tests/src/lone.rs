@@ -34,6 +34,8 @@ impl Host for Silent {
 /// A thread that takes its proc and runs its task.
 #[derive(Debug)]
 pub struct Lone<'t> {
+    /// What traces it.
+    pub tracer: &'t Tracer,
     /// Its handle.
     pub worker: Worker<'t>,
     proc: &'t ProcTrace,
@@ -51,6 +53,7 @@ impl<'t> Lone<'t> {
     /// If there is no memory for a worker.
     pub fn new(tracer: &'t Tracer, proc: &'t ProcTrace, task: &'t TaskTrace) -> Self {
         Self {
+            tracer,
             worker: tracer.worker().expect("memory for a worker"),
             proc,
             task,

@@ -50,9 +50,17 @@ fn logs(lone: &Lone<'_>, count: usize) {
     }
 }
 
+/// So many, and more until one is lost for want of room in the tables: as long as
+/// the reader is behind, that is why they are lost.
 fn labels(lone: &Lone<'_>, count: usize) {
     let id = lone.worker.id();
-    for number in 0..count {
+    for number in 0.. {
+        if number >= count {
+            if lone.tracer.stats().losses.count(Loss::Limit) > 0 {
+                break;
+            }
+            thread::yield_now();
+        }
         lone.emits(|emit| {
             emit.label(&format!("{id} {number} {}", "l".repeat(900)));
             1
@@ -208,7 +216,9 @@ fn threads() -> &'static [usize] {
 fn said_is_written_or_lost() {
     let system = System::mine();
     let mut all = (0, 0, 0);
-    for case in CASES {
+    // Pages that come from the heap cannot be refused from here.
+    let causes = |case: &&Case| case.blocks == PLENTY || !cfg!(heap_pages);
+    for case in CASES.iter().filter(causes) {
         for &threads in threads() {
             let what = format!("{}, {threads} threads", case.name);
             let cast = Cast::new(threads);

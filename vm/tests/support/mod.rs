@@ -178,6 +178,8 @@ pub struct Pipes {
 impl Pipes {
     pub fn new(name: &str, count: usize) -> Self {
         let folder = std::env::temp_dir().join(format!("weft-{}-{name}", std::process::id()));
+        // A process of the same number may have been killed here.
+        let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the temporary folder can be written to");
         let paths = (0..count)
             .map(|i| {
