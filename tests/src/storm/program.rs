@@ -346,7 +346,7 @@ fn judge(seed: u64, place: &Place, log: Log, keep: &mut Keep) -> Result<Figures,
         // Some were opened for nothing.
         if !bytes.is_empty() {
             let began = Trace::read(&bytes[..])
-                .map_err(|fault| blame(seed, &path, &bytes, keep, fault.into()))?
+                .map_err(|fault| blame(seed, &path, &bytes, keep, None, fault.into()))?
                 .generations
                 .first()
                 .map_or(0, |generation| generation.began);
@@ -364,7 +364,7 @@ fn judge(seed: u64, place: &Place, log: Log, keep: &mut Keep) -> Result<Figures,
     for (at, ((_, path, bytes), report)) in files.iter().zip(&reports).enumerate() {
         let tight = path.extension().is_some_and(|kind| kind == TIGHT);
         let its = fits(path, bytes, report, tight)
-            .map_err(|damage| blame(seed, path, bytes, keep, damage))?;
+            .map_err(|damage| blame(seed, path, bytes, keep, Some(report), damage))?;
         figures.add(&its);
         let end = match report.incomplete {
             Some(_) => FileEnd::Early,
@@ -375,11 +375,23 @@ fn judge(seed: u64, place: &Place, log: Log, keep: &mut Keep) -> Result<Figures,
     Ok(figures)
 }
 
-fn blame(seed: u64, path: &Path, bytes: &[u8], keep: &Keep, damage: Damage) -> Damage {
+fn blame(
+    seed: u64,
+    path: &Path,
+    bytes: &[u8],
+    keep: &Keep,
+    report: Option<&FileReport>,
+    damage: Damage,
+) -> Damage {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let place = keep.evidence(&format!("storm-program-{seed}-{name}"), bytes);
+    let about = match report {
+        Some(report) => format!("{name}, of which was reported: {report:?}"),
+        None => name.into_owned(),
+    };
     Damage::In {
-        place: keep.evidence(&format!("storm-program-{seed}-{name}"), bytes),
-        about: name.into_owned(),
+        place,
+        about,
         damage: Box::new(damage),
     }
 }
