@@ -6,6 +6,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use vm::{Options, Outcome, TraceOptions, TraceReport, TraceVersion};
@@ -177,8 +178,13 @@ pub struct Pipes {
 
 impl Pipes {
     pub fn new(name: &str, count: usize) -> Self {
-        let folder = std::env::temp_dir().join(format!("weft-{}-{name}", std::process::id()));
-        // A process of the same number may have been killed here.
+        // Several tests of a process may use one name, at the same time. And a
+        // process of the same number may have been killed here before.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        // Relaxed: only distinctness matters.
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let process = std::process::id();
+        let folder = std::env::temp_dir().join(format!("weft-{process}-{number}-{name}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the temporary folder can be written to");
         let paths = (0..count)
