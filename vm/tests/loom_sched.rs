@@ -153,7 +153,7 @@ fn going_idle(looks_again: bool) {
                     }
                     // As `Worker::rest`.
                     if let Some(proc) = proc.take() {
-                        idle.give_up(proc, || true);
+                        idle.give_up(proc, |_| {}, || true);
                     }
                     if std::mem::take(&mut spins) {
                         idle.end_spin();

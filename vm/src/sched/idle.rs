@@ -270,10 +270,18 @@ impl<'s> Idle<'s> {
         self.spinning.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Puts a proc among the idle ones. If it is the last, `hopeful` says, with
-    /// everything held still, whether something is to come.
-    pub(crate) fn give_up(&self, proc: Proc<'s>, hopeful: impl FnOnce() -> bool) -> Quiet {
+    /// Puts a proc among the idle ones, after `stop` has said so in the trace: at
+    /// once, for who visits the idle ones must not miss it in the generation after
+    /// that. If it is the last, `hopeful` says, with everything held still, whether
+    /// something is to come.
+    pub(crate) fn give_up(
+        &self,
+        proc: Proc<'s>,
+        stop: impl FnOnce(&Proc<'s>),
+        hopeful: impl FnOnce() -> bool,
+    ) -> Quiet {
         let mut state = lock(&self.state);
+        stop(&proc);
         proc.given_up();
         state.procs.push(proc);
         // Relaxed: it is the fence in `any_work`, which comes after it, that
@@ -464,6 +472,6 @@ mod tests {
         assert!(launched().is_none() && idle.some());
         idle.give_up_stolen(second, |is_last| is_last);
         let proc = launched().expect("somebody is to look for a deadlock");
-        assert_eq!(idle.give_up(proc, || false), Quiet::Forever);
+        assert_eq!(idle.give_up(proc, |_| {}, || false), Quiet::Forever);
     }
 }

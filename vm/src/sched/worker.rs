@@ -35,7 +35,7 @@ impl<'a, 's> Worker<'a, 's> {
     /// the program.
     pub(super) fn work(shared: &'a Shared<'s>, proc: Proc<'s>, boot: bool) {
         let Ok(pen) = shared.tracing.recorder() else {
-            shared.idle.give_up(proc, || true);
+            shared.idle.give_up(proc, |_| {}, || true);
             return shared.finish(End::NoMemory);
         };
         let parker = Arc::new(Parker::new());
@@ -85,9 +85,9 @@ impl<'a, 's> Worker<'a, 's> {
         loop {
             if self.shared.ending() {
                 self.end_spin();
-                self.pen.proc_stop(&proc);
                 proc.next = None;
-                self.shared.idle.give_up(proc, || true);
+                let stop = |proc: &Proc<'s>| self.pen.proc_stop(proc);
+                self.shared.idle.give_up(proc, stop, || true);
                 return None;
             }
             self.poll(&proc, None);
@@ -171,8 +171,8 @@ impl<'a, 's> Worker<'a, 's> {
     /// Gives the proc up and sleeps until there is something to do again.
     fn rest(&mut self, proc: Proc<'s>) -> Option<Proc<'s>> {
         let shared = self.shared;
-        self.pen.proc_stop(&proc);
-        let quiet = shared.idle.give_up(proc, || {
+        let stop = |proc: &Proc<'s>| self.pen.proc_stop(proc);
+        let quiet = shared.idle.give_up(proc, stop, || {
             // The system calls first: a task that comes out of one is in the
             // global queue before it is no longer there.
             !shared.syscalls.is_empty()
