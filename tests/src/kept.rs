@@ -155,13 +155,7 @@ impl<'t> Recorder<'t> {
     ///
     /// If the file cannot be written.
     pub fn pump(&mut self) -> bool {
-        loop {
-            match self.reader.next() {
-                Chunk::Data(bytes) => self.file.write_all(bytes).expect("a trace can be written"),
-                Chunk::Pending => return false,
-                Chunk::End => return true,
-            }
-        }
+        pump(&mut self.reader, &mut self.file)
     }
 
     /// Writes the rest of a trace that was stopped.
@@ -173,5 +167,20 @@ impl<'t> Recorder<'t> {
         assert!(self.pump(), "the trace was stopped and has no end");
         self.file.flush().expect("a trace can be written");
         self.kept
+    }
+}
+
+/// Writes what there is to read of a trace: whether it has ended.
+///
+/// # Panics
+///
+/// If it cannot be written.
+pub fn pump(reader: &mut Reader<'_>, file: &mut impl Write) -> bool {
+    loop {
+        match reader.next() {
+            Chunk::Data(bytes) => file.write_all(bytes).expect("a trace can be written"),
+            Chunk::Pending => return false,
+            Chunk::End => return true,
+        }
     }
 }

@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use e2e::kept::pump;
 use e2e::wire::{Event, Generation, Trace};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,8 +26,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use runtime_trace::{
-    Chunk, Config, Frame, Host, ProcTrace, Reader, Sweep, SweptState, Symbolizer, TaskTrace,
-    Tracer, Version,
+    Config, Frame, Host, ProcTrace, Sweep, SweptState, Symbolizer, TaskTrace, Tracer, Version,
 };
 use trace_format::limits::NO_THREAD;
 use trace_format::{ArgKind, EventKind};
@@ -59,17 +59,6 @@ impl Host for Still<'_> {
         }
         for proc in self.idle.take() {
             sweep.proc_idle(&self.procs[proc]);
-        }
-    }
-}
-
-/// Reads what there is: whether the file has ended.
-fn pump(reader: &mut Reader<'_>, file: &mut Vec<u8>) -> bool {
-    loop {
-        match reader.next() {
-            Chunk::Data(bytes) => file.extend_from_slice(bytes),
-            Chunk::Pending => return false,
-            Chunk::End => return true,
         }
     }
 }

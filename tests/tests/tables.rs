@@ -12,11 +12,12 @@ use std::collections::HashMap;
 use std::sync::Barrier;
 use std::thread;
 
+use e2e::kept::pump;
 use e2e::lone::Lone;
 use e2e::wire::Trace;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime_trace::{AdvanceError, Chunk, Config, Emit, ProcTrace, Reader, TaskTrace, Tracer};
+use runtime_trace::{AdvanceError, Config, Emit, ProcTrace, TaskTrace, Tracer};
 use trace_format::EventKind;
 use trace_format::limits::MAX_STRING_SIZE;
 
@@ -54,17 +55,6 @@ impl Step {
             Self::Label(text) => (EventKind::GoLabel, vec![text], None),
             Self::Log(key, it, at) => (EventKind::UserLog, vec![key, it], Some(at)),
             Self::Region(name, at) => (EventKind::UserRegionBegin, vec![name], Some(at)),
-        }
-    }
-}
-
-/// Reads what there is: whether the file has ended.
-fn pump(reader: &mut Reader<'_>, file: &mut Vec<u8>) -> bool {
-    loop {
-        match reader.next() {
-            Chunk::Data(bytes) => file.extend_from_slice(bytes),
-            Chunk::Pending => return false,
-            Chunk::End => return true,
         }
     }
 }

@@ -62,6 +62,23 @@ pub(crate) fn capture(command: &mut Command, what: &str) -> Result<Vec<u8>, Xtas
     }
 }
 
+/// What cargo says that it built: a message a line, as `--message-format json…` has
+/// them.
+///
+/// # Errors
+///
+/// If a line is no JSON.
+pub(crate) fn messages(said: &str) -> Result<Vec<serde_json::Value>, XtaskError> {
+    said.lines()
+        .map(|line| {
+            serde_json::from_str(line).map_err(|error| XtaskError::Json {
+                what: "cargo test",
+                error,
+            })
+        })
+        .collect()
+}
+
 /// Runs a program without input whose output is for the user, and returns its
 /// standard output too.
 ///

@@ -11,9 +11,9 @@ use trace_read::raw::{Item, RawReader, Section};
 use crate::bench::contest::Options;
 use crate::bench::figures::Spread;
 use crate::bench::measure::{Run, run as measure};
-use crate::bench::reader::release;
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
+use crate::process::release;
 use crate::root::{root, target};
 
 /// A program with its source, and how much it does: in Weft, and in Go. Each of

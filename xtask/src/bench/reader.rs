@@ -18,7 +18,7 @@ use crate::bench::measure::{Run, instructions, on_one_core, run as measure};
 use crate::bench::synthetic::{self, GENERATION};
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
-use crate::process::{capture, cargo, show};
+use crate::process::{capture, release};
 use crate::root::{root, target};
 
 /// Up to how many events a file has for which instructions are counted: under
@@ -189,19 +189,6 @@ fn checked(command: &mut Command) -> Result<(Run, u64), XtaskError> {
 fn counted(command: &mut Command) -> Result<(Run, u64), XtaskError> {
     let (run, said) = measure(command)?;
     Ok((run, said.trim().parse().unwrap_or(0)))
-}
-
-/// A program of ours, built for speed.
-pub(super) fn release(package: &str, program: &str) -> Result<PathBuf, XtaskError> {
-    let what = format!("building {program}");
-    show(
-        cargo()
-            .args(["build", "--release", "-p", package, "--bin", program])
-            .arg("--target-dir")
-            .arg(target()),
-        &what,
-    )?;
-    Ok(target().join("release").join(program))
 }
 
 /// Records the traces, unless they were recorded before.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::XtaskError;
-use crate::process::{capture, cargo};
+use crate::process::{capture, cargo, messages};
 use crate::root::{root, target};
 
 /// The packages that have models.
@@ -87,12 +87,7 @@ pub(super) fn build(
 /// The programs that cargo says it built, one JSON object a line.
 fn programs(said: &str) -> Result<Vec<(String, PathBuf)>, XtaskError> {
     let mut programs = Vec::new();
-    for line in said.lines() {
-        let message: serde_json::Value =
-            serde_json::from_str(line).map_err(|error| XtaskError::Json {
-                what: "cargo test",
-                error,
-            })?;
+    for message in messages(said)? {
         // The package's own programs are built beside its tests.
         let is_test = message["target"]["kind"][0] == "test";
         if let Some(program) = message["executable"].as_str().filter(|_| is_test) {

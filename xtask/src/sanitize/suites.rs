@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::tool::{Std, Tool, watch};
 use crate::error::XtaskError;
-use crate::process::capture;
+use crate::process::{capture, messages};
 
 /// What was run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -149,12 +149,7 @@ fn build(tool: Tool, suites: &[Suite]) -> Result<Vec<Program>, XtaskError> {
 /// The programs that cargo says it built, one JSON object a line.
 fn programs(said: &str) -> Result<Vec<Program>, XtaskError> {
     let mut programs = Vec::new();
-    for line in said.lines() {
-        let message: serde_json::Value =
-            serde_json::from_str(line).map_err(|error| XtaskError::Json {
-                what: "cargo test",
-                error,
-            })?;
+    for message in messages(said)? {
         let (Some(path), Some(manifest)) = (
             message["executable"].as_str(),
             message["manifest_path"].as_str(),
