@@ -57,6 +57,7 @@ mod hash;
 pub mod lock;
 mod loss;
 pub mod map;
+mod node;
 pub mod pages;
 mod queue;
 pub mod region;

@@ -165,11 +165,12 @@ impl StackTable {
         if pcs.is_empty() {
             return Ok(Id::EMPTY);
         }
-        if let Some(id) = self.map.get(pcs.as_bytes()) {
+        let hash = self.map.hash(pcs.as_bytes());
+        if let Some(id) = self.map.get_hashed(pcs.as_bytes(), hash) {
             return Ok(id);
         }
         self.claim(out)?;
-        let put = self.map.put(pcs.as_bytes(), &out.env);
+        let put = self.map.put_hashed(pcs.as_bytes(), hash, &out.env);
         if !matches!(put, Ok((_, true))) {
             // Relaxed: as in `claim`.
             self.claimed.fetch_sub(1, Ordering::Relaxed);

@@ -48,12 +48,13 @@ impl StringTable {
     /// limit are cut at a character's end.
     pub(crate) fn put(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
         let text = cut_end(text, MAX_STRING_SIZE);
-        if let Some(id) = self.map.get(text.as_bytes()) {
+        let hash = self.map.hash(text.as_bytes());
+        if let Some(id) = self.map.get_hashed(text.as_bytes(), hash) {
             return Ok(id);
         }
         self.write(text, out, || {
             self.map
-                .put(text.as_bytes(), &out.env)
+                .put_hashed(text.as_bytes(), hash, &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
                 .map_err(AllocError::memory)
