@@ -51,6 +51,7 @@ use core::cell::Cell;
 
 use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus};
 
+use crate::clock;
 use crate::lock::Held;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
@@ -59,18 +60,20 @@ use crate::region::AllocError;
 use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
+use crate::strings::StringTable;
 use crate::sync::{AtomicU64, Ordering};
 use crate::thread::{Slot, Stream};
 
 /// What a thread holds, as the trace knows it.
 #[derive(Clone, Copy, Debug)]
 struct Bound<'t> {
-    /// The first epoch of the file that knows it.
-    file: u64,
+    /// The epoch that was told; 0 if none was.
+    epoch: u64,
     proc: Option<&'t ProcTrace>,
-    /// The task's ID, and the epoch of its latest mention. Its state may be
-    /// gone by the time that this is needed.
-    task: Option<(u64, u64)>,
+    /// The task's ID, 0 if there is none, and the epoch of its latest mention.
+    /// Its state may be gone by the time that this is needed.
+    task: u64,
+    mentioned: u64,
 }
 
 /// A thread's handle on the tracer.
@@ -92,8 +95,8 @@ pub struct Worker<'t> {
     /// Time of this thread's latest event.
     latest: Cell<u64>,
     bound: Cell<Bound<'t>>,
-    /// The first epoch of the file in which this thread's task entered the
-    /// system call that it is in; 0 if it is in none.
+    /// The epoch in which this thread's task entered the system call that it is
+    /// in; 0 if it is in none.
     in_syscall: Cell<u64>,
     /// The epoch in which a status of an event to come could not be written, and
     /// why: the event is lost for that.
@@ -119,9 +122,10 @@ impl<'t> Worker<'t> {
             held,
             latest: Cell::new(0),
             bound: Cell::new(Bound {
-                file: 0,
+                epoch: 0,
                 proc: None,
-                task: None,
+                task: 0,
+                mentioned: 0,
             }),
             in_syscall: Cell::new(0),
             statusless: Cell::new((0, Loss::AfterEnd)),
@@ -151,13 +155,14 @@ impl<'t> Worker<'t> {
         self.acquire_enabled(proc, task)
     }
 
+    #[inline]
     fn acquire_enabled<'e>(
         &'e self,
         proc: Option<&'t ProcTrace>,
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 't>> {
         if let Some(epoch) = self.slot.is_writing() {
-            self.shared.lose(epoch, Loss::Reentrant, 1);
+            self.lose_reentrant(epoch);
             return None;
         }
         let epoch = self.slot.enter(self.epoch)?;
@@ -167,6 +172,11 @@ impl<'t> Worker<'t> {
             proc: Cell::new(proc),
             task: Cell::new(task),
         })
+    }
+
+    #[cold]
+    fn lose_reentrant(&self, epoch: u64) {
+        self.shared.lose(epoch, Loss::Reentrant, 1);
     }
 
     /// Makes sure that the generation mentions what this thread holds: see
@@ -200,13 +210,16 @@ impl Drop for Worker<'_> {
             return;
         }
         let bound = self.bound.get();
-        // What was entered in an earlier file was left untraced.
-        let in_syscall = self.in_syscall.get() == bound.file && bound.file != 0;
-        let proc = bound.proc.filter(|_| !in_syscall);
-        if let Some(emit) = self.acquire(proc, None) {
+        if let Some(emit) = self.acquire(None, None) {
             // Relaxed: written before the epoch that `acquire` has acquired.
-            if bound.file == self.shared.first_epoch.load(Ordering::Relaxed) {
-                emit.close(bound.task, in_syscall);
+            let first = self.shared.first_epoch.load(Ordering::Relaxed);
+            // What an earlier file was told goes with it, and what was entered
+            // in it was left untraced.
+            if bound.epoch >= first {
+                let in_syscall = self.in_syscall.get() >= first;
+                emit.proc.set(bound.proc.filter(|_| !in_syscall));
+                let task = (bound.task != 0).then_some((bound.task, bound.mentioned));
+                emit.close(task, in_syscall);
             }
             let out = self.shared.out(emit.epoch, &self.shared.env(&self.held));
             // SAFETY: this is the slot's thread, within `emit`, and no other
@@ -237,15 +250,15 @@ pub struct Emit<'e, 't> {
 }
 
 impl Drop for Emit<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
+        let task = self.task.get();
+        let (task, mentioned) = task.map_or((0, 0), |task| (task.id(), task.latest_mention()));
         self.worker.bound.set(Bound {
-            // Relaxed: written before the epoch that `enter` has acquired.
-            file: self.worker.shared.first_epoch.load(Ordering::Relaxed),
+            epoch: self.epoch,
             proc: self.proc.get(),
-            task: self
-                .task
-                .get()
-                .map(|task| (task.id(), task.latest_mention())),
+            task,
+            mentioned,
         });
         self.worker.slot.leave();
     }
@@ -262,10 +275,21 @@ impl Emit<'_, '_> {
 /// Interning.
 impl Emit<'_, '_> {
     /// The ID of a stack. Without memory for it, no stack, which is counted.
+    #[inline]
     pub fn stack(&self, pcs: &Pcs) -> StackId<'_> {
+        let tables = self.worker.shared.tables(self.epoch);
+        let hash = tables.stacks.hash(pcs);
+        match tables.stacks.get(pcs, hash) {
+            Some(id) => StackId(id, core::marker::PhantomData),
+            None => self.new_stack(pcs, hash),
+        }
+    }
+
+    #[cold]
+    fn new_stack(&self, pcs: &Pcs, hash: u64) -> StackId<'_> {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        match shared.tables(self.epoch).stacks.put(pcs, &out) {
+        match shared.tables(self.epoch).stacks.put(pcs, hash, &out) {
             Ok(id) => StackId(id, core::marker::PhantomData),
             Err(_) => {
                 shared.lose(self.epoch, Loss::Stack, 1);
@@ -276,10 +300,22 @@ impl Emit<'_, '_> {
 
     /// The ID of a string that is likely to come again, as a name. Longer ones
     /// than 1,024 bytes are cut.
+    #[inline]
     fn put_string(&self, text: &str) -> Result<Id, NoMemory> {
+        let strings = &self.worker.shared.tables(self.epoch).strings;
+        let text = StringTable::cut(text);
+        let hash = strings.hash(text);
+        match strings.get(text, hash) {
+            Some(id) => Ok(id),
+            None => self.new_string(text, hash),
+        }
+    }
+
+    #[cold]
+    fn new_string(&self, text: &str, hash: u64) -> Result<Id, NoMemory> {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        shared.tables(self.epoch).strings.put(text, &out)
+        shared.tables(self.epoch).strings.put(text, hash, &out)
     }
 
     /// The ID of a string that is unlikely to come again, as a message. It is
@@ -329,15 +365,18 @@ impl<'t> Emit<'_, 't> {
 impl<'e> Emit<'e, '_> {
     /// The running task, or the proc itself, has created a runnable task whose
     /// first function is `entry`.
+    #[inline]
     pub fn task_create(&self, new: &TaskTrace, entry: StackId<'_>, stack: StackId<'_>) {
         self.create(EventKind::GoCreate, new, entry, stack);
     }
 
     /// As [`task_create`](Self::task_create), for a task that starts blocked.
+    #[inline]
     pub fn task_create_blocked(&self, new: &TaskTrace, entry: StackId<'_>, stack: StackId<'_>) {
         self.create(EventKind::GoCreateBlocked, new, entry, stack);
     }
 
+    #[inline]
     fn create(&self, kind: EventKind, new: &TaskTrace, entry: StackId<'_>, stack: StackId<'_>) {
         self.mention_running();
         new.mention(self.epoch); // Its creation is its first mention.
@@ -345,6 +384,7 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// A runnable task has started to run on this thread's proc.
+    #[inline]
     pub fn task_start(&self, task: &'e TaskTrace) {
         self.mention_proc(ProcStatus::Running);
         self.mention_this_task(task, TaskStatus::Runnable, |_| {});
@@ -355,6 +395,7 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// The running task gives up its proc and stays runnable.
+    #[inline]
     pub fn task_stop(&self, reason: StopReason, stack: StackId<'_>) {
         self.mention_running();
         let reason = self.worker.shared.tables(self.epoch).stop_reason(reason);
@@ -363,6 +404,7 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// The running task blocks.
+    #[inline]
     pub fn task_block(&self, reason: BlockReason, stack: StackId<'_>) {
         self.mention_running();
         let reason = self.worker.shared.tables(self.epoch).block_reason(reason);
@@ -373,6 +415,7 @@ impl<'e> Emit<'e, '_> {
     /// A blocked task becomes runnable. `waits_at` is asked for its stack, leaf
     /// first, if this is its first mention in the generation; `stack` is the
     /// waker's.
+    #[inline]
     pub fn task_unblock(
         &self,
         task: &TaskTrace,
@@ -389,15 +432,18 @@ impl<'e> Emit<'e, '_> {
 
     /// The running task blocks and hands its proc over to a blocked one, which
     /// runs at once.
+    #[inline]
     pub fn task_switch(&self, next: &'e TaskTrace, waits_at: impl FnOnce(&mut Pcs)) {
         self.switch(EventKind::GoSwitch, next, waits_at);
     }
 
     /// As [`task_switch`](Self::task_switch), and the running task ends.
+    #[inline]
     pub fn task_switch_end(&self, next: &'e TaskTrace, waits_at: impl FnOnce(&mut Pcs)) {
         self.switch(EventKind::GoSwitchDestroy, next, waits_at);
     }
 
+    #[inline]
     fn switch(&self, kind: EventKind, next: &'e TaskTrace, waits_at: impl FnOnce(&mut Pcs)) {
         self.mention_this_task(next, TaskStatus::Waiting, waits_at);
         self.mention_running();
@@ -406,6 +452,7 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// The running task ends.
+    #[inline]
     pub fn task_end(&self) {
         self.mention_running();
         self.transition(EventKind::GoDestroy, &[]);
@@ -417,6 +464,7 @@ impl<'e> Emit<'e, '_> {
 impl<'e> Emit<'e, '_> {
     /// The running task enters a system call, with its proc. Without a proc
     /// nothing is written: the rules exclude it.
+    #[inline]
     pub fn syscall_begin(&self, stack: StackId<'_>) {
         self.mention_running();
         if let Some(proc) = self.proc.get() {
@@ -429,6 +477,7 @@ impl<'e> Emit<'e, '_> {
     }
 
     /// The task leaves the system call with the proc it went in with.
+    #[inline]
     pub fn syscall_end(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
         self.transition(EventKind::GoSyscallEnd, &[]);
@@ -465,11 +514,9 @@ impl<'e> Emit<'e, '_> {
         self.proc.set(None);
     }
 
+    #[inline]
     fn set_in_syscall(&self, is: bool) {
-        let worker = self.worker;
-        // Relaxed: written before the epoch that `enter` has acquired.
-        let file = worker.shared.first_epoch.load(Ordering::Relaxed);
-        worker.in_syscall.set(if is { file } else { 0 });
+        self.worker.in_syscall.set(if is { self.epoch } else { 0 });
     }
 
     /// The thread is gone: ends its task, whose ID and latest mention are known,
@@ -525,12 +572,18 @@ impl<'e, 't> Emit<'e, 't> {
 
     #[inline]
     fn mention_this_proc(&self, proc: &ProcTrace, status: ProcStatus) {
-        if proc.mention(self.epoch) {
-            self.own(
-                EventKind::ProcStatus,
-                &[u64::from(proc.id()), status as u64],
-            );
+        if proc.latest_mention() != self.epoch {
+            self.first_mention_of_proc(proc, status);
         }
+    }
+
+    #[cold]
+    fn first_mention_of_proc(&self, proc: &ProcTrace, status: ProcStatus) {
+        proc.mention(self.epoch);
+        self.own(
+            EventKind::ProcStatus,
+            &[u64::from(proc.id()), status as u64],
+        );
     }
 
     #[inline]
@@ -540,9 +593,18 @@ impl<'e, 't> Emit<'e, 't> {
         status: TaskStatus,
         stack: impl FnOnce(&mut Pcs),
     ) {
-        if task.latest_mention() == self.epoch {
-            return;
+        if task.latest_mention() != self.epoch {
+            self.first_mention_of_task(task, status, stack);
         }
+    }
+
+    #[cold]
+    fn first_mention_of_task(
+        &self,
+        task: &TaskTrace,
+        status: TaskStatus,
+        stack: impl FnOnce(&mut Pcs),
+    ) {
         // Asked before anything is noted, since it may unwind.
         let mut pcs = Pcs::logical();
         stack(&mut pcs);
@@ -560,15 +622,23 @@ impl<'e, 't> Emit<'e, 't> {
 
     /// Writes what the generation has yet to say from a running task: how many
     /// procs there are, and what was lost.
+    #[inline]
     fn write_notes(&self) {
-        let shared = self.worker.shared;
         // Relaxed: whoever finds the note due takes it, once; there is nothing
         // behind it but figures.
-        if shared.notes_due.load(Ordering::Relaxed) != self.epoch
-            || self.proc.get().is_none()
+        if self.worker.shared.notes_due.load(Ordering::Relaxed) == self.epoch {
+            self.write_due_notes();
+        }
+    }
+
+    #[cold]
+    fn write_due_notes(&self) {
+        let shared = self.worker.shared;
+        if self.proc.get().is_none()
             || self.task.get().is_none()
             || shared
                 .notes_due
+                // Relaxed: as above.
                 .compare_exchange(self.epoch, 0, Ordering::Relaxed, Ordering::Relaxed)
                 .is_err()
         {
@@ -588,7 +658,7 @@ impl<'e, 't> Emit<'e, 't> {
     }
 
     /// Writes an event without which the trace would not be true.
-    #[inline]
+    #[inline(always)]
     fn transition(&self, kind: EventKind, args: &[u64]) {
         if let Err(refused) = self.write(kind, args) {
             self.end_early(refused);
@@ -597,7 +667,7 @@ impl<'e, 't> Emit<'e, 't> {
 
     /// As [`transition`](Self::transition), for what the tracer says by itself:
     /// if it cannot be written, the event that needs it is what is lost.
-    #[inline]
+    #[inline(always)]
     fn own(&self, kind: EventKind, args: &[u64]) {
         if let Err(refused) = self.write(kind, args) {
             self.lose_status(refused);
@@ -605,15 +675,38 @@ impl<'e, 't> Emit<'e, 't> {
     }
 
     /// Writes an event without which the trace is still true.
-    #[inline]
+    #[inline(always)]
     fn droppable(&self, kind: EventKind, args: &[u64]) {
         if let Err(refused) = self.write(kind, args) {
             self.lose(refused);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, kind: EventKind, args: &[u64]) -> Result<(), NoMemory> {
+        let worker = self.worker;
+        let latest = worker.latest.get();
+        let time = clock::now().max(latest);
+        // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
+        // `enter`, which returned this epoch, and `leave`; and writing an event
+        // does not come back here.
+        let written = unsafe {
+            worker.slot.with_buffer(self.epoch, |buffer| match buffer {
+                Some(batch) => batch.append_timed(kind, time - latest, args),
+                None => false,
+            })
+        };
+        if !written {
+            self.write_first(kind, time, args)?;
+        }
+        worker.latest.set(time);
+        worker.slot.count_event();
+        Ok(())
+    }
+
+    /// Writes the first event of another batch.
+    #[cold]
+    fn write_first(&self, kind: EventKind, time: u64, args: &[u64]) -> Result<(), NoMemory> {
         let worker = self.worker;
         let stream = Stream {
             shared: worker.shared,
@@ -623,18 +716,12 @@ impl<'e, 't> Emit<'e, 't> {
             offer: Some(worker.slot.offer(self.epoch)),
             latest: &worker.latest,
         };
-        // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
-        // `enter`, which returned this epoch, and `leave`; and writing an event
-        // does not come back here.
-        let written = unsafe {
-            worker
-                .slot
-                .with_buffer(self.epoch, |buffer| stream.write(buffer, kind, args))
-        };
-        if written.is_ok() {
-            worker.slot.count_event();
+        // SAFETY: as in `write`.
+        unsafe {
+            worker.slot.with_buffer(self.epoch, |buffer| {
+                stream.write_first(buffer, kind, time, args)
+            })
         }
-        written
     }
 
     #[cold]

@@ -354,11 +354,12 @@ fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoM
         2 + varint::encode(clock::UNITS_PER_SECOND, &mut to[2..])
     });
     let (sec, nsec) = now.wall;
-    batch.append_timed(
+    let written = batch.append_timed(
         EventKind::ClockSnapshot,
-        now.trace,
+        0,
         &[now.mono, sec, u64::from(nsec)],
     );
+    debug_assert!(written, "a sync batch is small");
     out.push_full(batch);
     Ok(())
 }

@@ -44,12 +44,31 @@ impl StringTable {
         }
     }
 
-    /// The ID of `text`, which is written out if it is new. Texts over the
-    /// limit are cut at a character's end.
-    pub(crate) fn put(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
-        let text = cut_end(text, MAX_STRING_SIZE);
-        let hash = self.map.hash(text.as_bytes());
-        if let Some(id) = self.map.get_hashed(text.as_bytes(), hash) {
+    /// What is kept of `text`: all up to the limit, and a whole number of
+    /// characters.
+    #[inline]
+    pub(crate) fn cut(text: &str) -> &str {
+        match text.len() {
+            0..=MAX_STRING_SIZE => text,
+            _ => cut_end(text, MAX_STRING_SIZE),
+        }
+    }
+
+    /// The hash of a text that was cut, for the two below.
+    #[inline]
+    pub(crate) fn hash(&self, text: &str) -> u64 {
+        self.map.hash(text.as_bytes())
+    }
+
+    /// The ID of `text`, if it has been written out.
+    #[inline]
+    pub(crate) fn get(&self, text: &str, hash: u64) -> Option<Id> {
+        self.map.get_hashed(text.as_bytes(), hash)
+    }
+
+    /// The ID of `text`, which is written out if it is new.
+    pub(crate) fn put(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+        if let Some(id) = self.get(text, hash) {
             return Ok(id);
         }
         self.write(text, out, || {
@@ -67,8 +86,14 @@ impl StringTable {
         if text.is_empty() {
             return Ok(Id::EMPTY);
         }
-        let text = cut_end(text, MAX_STRING_SIZE);
+        let text = Self::cut(text);
         self.write(text, out, || Ok((self.map.steal_id(), true)))
+    }
+
+    /// Cuts and hashes `text`, and puts it in.
+    pub(crate) fn put_text(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
+        let text = Self::cut(text);
+        self.put(text, self.hash(text), out)
     }
 
     /// Leaves all pages to the system, as [`Region::forget`].

@@ -43,6 +43,18 @@ mod real {
         }
     }
 
+    /// Stores before whatever this thread loads next. Pairs with a SeqCst fence
+    /// between a store and a load, and with another of these.
+    ///
+    /// An exchange, since processors whose stores wait in a buffer do that
+    /// faster than a store and a fence. It makes the same promise only to loads
+    /// that are SeqCst as well.
+    #[inline(always)]
+    pub(crate) fn store_before_load(word: &AtomicU64, value: u64) {
+        // SeqCst: see above.
+        word.swap(value, Ordering::SeqCst);
+    }
+
     /// How long to wait for others, all in all.
     ///
     /// While a process is stopped or its machine asleep time goes by and nobody
@@ -102,6 +114,13 @@ mod model {
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
+
+    /// As the real one, in the way that loom knows.
+    pub(crate) fn store_before_load(word: &AtomicU64, value: u64) {
+        // Relaxed: ordered by the fence.
+        word.store(value, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
 
     /// One turn of a wait: the model must run somebody else.
     pub(crate) fn wait_turn(_turn: u32) {

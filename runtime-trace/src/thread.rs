@@ -53,7 +53,9 @@
 //! 3. Epoch `e + 2`, which uses the same buffer, begins only after `settle(e)`.
 //! 4. Slots are never freed while the tracer lives; a slot whose thread is gone
 //!    is claimed by a later one, under a new ID. IDs are never used again.
-//! 5. The latest time a thread wrote never decreases, whatever the clock does.
+//! 5. The latest time a thread wrote never decreases, whatever the clock does. It
+//!    is the time of the last event in the thread's batch of the epoch that it
+//!    writes into, if there is one: differences are to that.
 //! 6. Whoever found a batch in an offer and put `GIVEN_UP` there may read the
 //!    batch until the thread is out: the thread changes batches only from an
 //!    offer that is not `GIVEN_UP`, and adds only behind what was read.
@@ -76,7 +78,7 @@ use core::ptr::{self, NonNull};
 
 use trace_format::{BatchHeader, EventKind};
 
-use crate::batch::{Batch, peek, timed_size};
+use crate::batch::{Batch, peek};
 use crate::clock;
 use crate::lock::Rank;
 use crate::pages::{Env, NoMemory};
@@ -85,6 +87,7 @@ use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
     AtomicBool, AtomicPtr, AtomicU64, Ordering, Patience, UnsafeCell, const_unless_loom, fence,
+    store_before_load,
 };
 
 /// What the tracer keeps for one thread, in memory that others can reach.
@@ -418,12 +421,11 @@ impl Slot {
     /// Starts to write: the epoch to write into, or `None` if tracing is off.
     #[inline]
     pub(crate) fn enter(&self, epoch: &AtomicU64) -> Option<u64> {
-        // Relaxed: ordered by the fence.
-        self.writing.store(ENTERING, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `settle` (Invariant 2).
-        fence(Ordering::SeqCst);
-        // Acquire: pairs with the Release store that opened the epoch.
-        match epoch.load(Ordering::Acquire) {
+        store_before_load(&self.writing, ENTERING);
+        // SeqCst: for that; and, as Acquire, pairs with the Release store that
+        // opened the epoch.
+        match epoch.load(Ordering::SeqCst) {
             0 => {
                 self.leave();
                 None
@@ -519,25 +521,41 @@ pub(crate) struct Stream<'a> {
 impl Stream<'_> {
     /// Writes a timed event into `current`, beginning another batch when it
     /// does not fit.
-    #[inline]
     pub(crate) fn write(
         &self,
         current: &mut Option<Batch>,
         kind: EventKind,
         args: &[u64],
     ) -> Result<(), NoMemory> {
-        let size = timed_size(args.len());
-        let time = clock::now().max(self.latest.get());
-        self.latest.set(time);
-        let batch = match current {
-            Some(batch) if batch.has_room(size) => batch,
-            _ => self.refill(current, time)?,
+        let latest = self.latest.get();
+        let time = clock::now().max(latest);
+        let written = match current {
+            Some(batch) => batch.append_timed(kind, time - latest, args),
+            None => false,
         };
-        batch.append_timed(kind, time, args);
+        if !written {
+            self.write_first(current, kind, time, args)?;
+        }
+        self.latest.set(time);
         Ok(())
     }
 
+    /// Writes the first event of another batch.
     #[cold]
+    pub(crate) fn write_first(
+        &self,
+        current: &mut Option<Batch>,
+        kind: EventKind,
+        time: u64,
+        args: &[u64],
+    ) -> Result<(), NoMemory> {
+        let batch = self.refill(current, time)?;
+        // It begins at `time`, and any event fits into an empty batch.
+        let written = batch.append_timed(kind, 0, args);
+        debug_assert!(written, "{kind:?} is larger than a batch");
+        Ok(())
+    }
+
     fn refill<'b>(
         &self,
         current: &'b mut Option<Batch>,

@@ -7,15 +7,18 @@ use super::{Emit, StackId};
 
 impl Emit<'_, '_> {
     /// The running task enters a region; `user_task` is 0 for none.
+    #[inline]
     pub fn region_begin(&self, user_task: u64, name: &str, stack: StackId<'_>) {
         self.region(EventKind::UserRegionBegin, user_task, name, stack);
     }
 
     /// The running task leaves the region that it entered last.
+    #[inline]
     pub fn region_end(&self, user_task: u64, name: &str, stack: StackId<'_>) {
         self.region(EventKind::UserRegionEnd, user_task, name, stack);
     }
 
+    #[inline]
     fn region(&self, kind: EventKind, user_task: u64, name: &str, stack: StackId<'_>) {
         self.mention_running();
         // A region's begin and end must agree, so neither is dropped singly.
@@ -27,6 +30,7 @@ impl Emit<'_, '_> {
 
     /// A user task begins. `id` is 1 or more, and used once; `parent` is 0 for
     /// none.
+    #[inline]
     pub fn user_task_begin(&self, id: u64, parent: u64, name: &str, stack: StackId<'_>) {
         self.mention_running();
         match self.put_string(name) {
@@ -38,12 +42,14 @@ impl Emit<'_, '_> {
     }
 
     /// A user task ends.
+    #[inline]
     pub fn user_task_end(&self, id: u64, stack: StackId<'_>) {
         self.mention_running();
         self.transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
     }
 
     /// The running task logs a message, for a user task or for none (0).
+    #[inline]
     pub fn log(&self, user_task: u64, category: &str, message: &str, stack: StackId<'_>) {
         self.mention_running();
         let category = self.put_string(category);
@@ -57,6 +63,7 @@ impl Emit<'_, '_> {
     }
 
     /// Labels the running task.
+    #[inline]
     pub fn label(&self, label: &str) {
         self.mention_running();
         match self.put_string(label) {
@@ -66,6 +73,7 @@ impl Emit<'_, '_> {
     }
 
     /// Bytes live on the heap. Needs a proc.
+    #[inline]
     pub fn heap_alloc(&self, bytes: u64) {
         self.mention_running();
         self.droppable(EventKind::HeapAlloc, &[bytes]);
