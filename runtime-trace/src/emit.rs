@@ -51,7 +51,6 @@ use core::cell::Cell;
 
 use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus};
 
-use crate::clock;
 use crate::lock::Held;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
@@ -686,7 +685,7 @@ impl<'e, 't> Emit<'e, 't> {
     fn write(&self, kind: EventKind, args: &[u64]) -> Result<(), NoMemory> {
         let worker = self.worker;
         let latest = worker.latest.get();
-        let time = clock::now().max(latest);
+        let time = worker.shared.clock(self.epoch).now().max(latest);
         // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
         // `enter`, which returned this epoch, and `leave`; and writing an event
         // does not come back here.

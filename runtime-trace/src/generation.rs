@@ -151,6 +151,7 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.pages.set_limit(limit);
     shared.pages.set_headroom(limit / HEADROOM);
 
+    shared.timekeeper.begin();
     if open_generation(shared, epoch, &env).is_err() {
         abandon(shared, epoch, &env);
         shared.queue.close(epoch, &env);
@@ -341,7 +342,9 @@ fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoM
     out.set_aside(ASIDE)?;
     shared.generation_losses[parity(epoch)].reset();
 
-    let now = clock::snapshot();
+    let now = shared
+        .timekeeper
+        .open(shared.clock(epoch - 1), shared.clock(epoch));
     let mut batch = out.take_empty()?;
     batch.begin(&BatchHeader {
         generation: out.generation,

@@ -7,6 +7,7 @@
 use trace_format::{BlockReason, EventKind, StopReason, loss};
 
 use crate::batch::Batch;
+use crate::clock::{Clock, Timekeeper};
 use crate::lock::Held;
 use crate::loss::{Loss, LossCounters, NOTE_TASK};
 use crate::map::Id;
@@ -166,6 +167,10 @@ pub(crate) struct Shared {
     pub(crate) pages: Pages,
     pub(crate) queue: Queue,
     pub(crate) tables: [Tables; 2],
+    /// By parity: how events are timed.
+    pub(crate) clocks: [Clock; 2],
+    /// The mover's.
+    pub(crate) timekeeper: Timekeeper,
     pub(crate) threads: Threads,
 }
 
@@ -201,6 +206,8 @@ impl Shared {
                 pages: Pages::new(usize::MAX),
                 queue: Queue::new(),
                 tables: [Tables::new(), Tables::new()],
+                clocks: [Clock::new(), Clock::new()],
+                timekeeper: Timekeeper::new(),
                 threads: Threads::new(),
             }
         }
@@ -209,6 +216,11 @@ impl Shared {
     #[inline]
     pub(crate) fn tables(&self, epoch: u64) -> &Tables {
         &self.tables[parity(epoch)]
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self, epoch: u64) -> &Clock {
+        &self.clocks[parity(epoch)]
     }
 
     pub(crate) fn env<'a>(&'a self, held: &'a Held) -> Env<'a> {

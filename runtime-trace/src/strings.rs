@@ -162,7 +162,7 @@ pub(crate) fn section<'b>(
         fresh.begin(&BatchHeader {
             generation: out.generation,
             thread: NO_THREAD,
-            time: clock::now(),
+            time: clock::coarse(),
         });
         fresh.append(1, |to| {
             to[0] = kind as u8;

@@ -79,7 +79,6 @@ use core::ptr::{self, NonNull};
 use trace_format::{BatchHeader, EventKind};
 
 use crate::batch::{Batch, peek};
-use crate::clock;
 use crate::lock::Rank;
 use crate::pages::{Env, NoMemory};
 use crate::queue::parity;
@@ -528,7 +527,7 @@ impl Stream<'_> {
         args: &[u64],
     ) -> Result<(), NoMemory> {
         let latest = self.latest.get();
-        let time = clock::now().max(latest);
+        let time = self.shared.clock(self.epoch).now().max(latest);
         let written = match current {
             Some(batch) => batch.append_timed(kind, time - latest, args),
             None => false,

@@ -5,12 +5,14 @@
 //! from the heap (`heap.rs`), where loom can run without a system call per
 //! block.
 
+mod counter;
 #[cfg(loom)]
 mod heap;
 #[cfg(not(loom))]
 mod mmap;
 mod unix;
 
+pub(crate) use counter::{counter, counter_is_steady};
 #[cfg(loom)]
 pub(crate) use heap::{map, unmap};
 #[cfg(all(target_os = "linux", not(loom)))]
