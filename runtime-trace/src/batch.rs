@@ -168,7 +168,7 @@ impl Batch {
         if used > CAPACITY - timed_size(args.len()) {
             return false;
         }
-        let size = self.with_mut(used, |_, free| {
+        let used = self.with_mut(used, |_, free| {
             let start = free.as_mut_ptr();
             // SAFETY: `free` has at least `timed_size` bytes, as just checked:
             // one, and `MAX_LEN` for each number, of which `put` writes no more.
@@ -178,13 +178,13 @@ impl Batch {
                 for &arg in args {
                     at = put(at, arg);
                 }
-                at.offset_from_unsigned(start)
+                at.addr() - (start.addr() - used)
             }
         });
         // As in `append`.
         // Release: pairs with the Acquire load in `peek`, which reads the bytes.
         // mutant: models do not see bytes that `peek` reads (Invariant 3).
-        self.header().used.store(used + size, Ordering::Release);
+        self.header().used.store(used, Ordering::Release);
         true
     }
 

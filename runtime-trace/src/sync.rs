@@ -43,8 +43,8 @@ mod real {
         }
     }
 
-    /// Stores before whatever this thread loads next. Pairs with a SeqCst fence
-    /// between a store and a load, and with another of these.
+    /// Stores, as Release, before whatever this thread loads next. Pairs with a
+    /// SeqCst fence between a store and a load.
     ///
     /// An exchange, since processors whose stores wait in a buffer do that
     /// faster than a store and a fence. It makes the same promise only to loads
@@ -52,6 +52,7 @@ mod real {
     #[inline(always)]
     pub(crate) fn store_before_load(word: &AtomicU64, value: u64) {
         // SeqCst: see above.
+        // mutant: models have the other one, below.
         word.swap(value, Ordering::SeqCst);
     }
 
@@ -117,8 +118,9 @@ mod model {
 
     /// As the real one, in the way that loom knows.
     pub(crate) fn store_before_load(word: &AtomicU64, value: u64) {
-        // Relaxed: ordered by the fence.
-        word.store(value, Ordering::Relaxed);
+        // Release: as promised to who loads it with Acquire.
+        word.store(value, Ordering::Release);
+        // SeqCst: see the real one.
         fence(Ordering::SeqCst);
     }
 

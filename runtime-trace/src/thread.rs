@@ -12,10 +12,10 @@
 //!
 //! ```text
 //!   a thread (enter, leave)                   who ends epoch e (`settle`)
-//!   writing = ENTERING                        epoch = e + 1 (or 0)
-//!   ── fence ──                               ── fence ──
-//!   e' = epoch                                wait while writing is ENTERING or e
-//!   writing = e'                              take buffer[e % 2]
+//!   e' = epoch                                epoch = e + 1 (or 0)
+//!   writing = e'                              ── fence ──
+//!   ── fence ──                               wait while writing is e
+//!   epoch is still e'? else OUT, again        take buffer[e % 2]
 //!   … write into buffer[e' % 2] …
 //!   writing = OUT
 //! ```
@@ -65,9 +65,9 @@
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
 //! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
-//! | `writing` store of OUT | Release | the load in `settle`: the batch is seen as written; for the store of an epoch the fence does that |
+//! | `writing` stores | Release | the load in `settle`: what the thread wrote before, into a batch of the epoch before or of this, is seen |
 //! | `writing` load in `settle` | Acquire | the above |
-//! | `epoch` load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
+//! | `epoch` first load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
 //! | `offers` store of a new batch | Release | the swap in `give_up`: the batch is seen as begun |
 //! | `offers` swap in `give_up` | Acquire | the above |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
@@ -93,7 +93,8 @@ use crate::sync::{
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// `OUT`, `ENTERING`, or the epoch that the thread writes into.
+    /// `OUT`, or the epoch that the thread writes into, or would if it were still
+    /// in force.
     writing: AtomicU64,
     /// Whether a thread has this slot.
     claimed: AtomicBool,
@@ -113,8 +114,6 @@ unsafe impl Sync for Slot {}
 
 /// The thread is not between `enter` and `leave`.
 const OUT: u64 = 0;
-/// It is, but has not read the epoch yet.
-const ENTERING: u64 = u64::MAX;
 
 /// The batch in a buffer, `NONE`, `CHANGING` or `GIVEN_UP`.
 #[derive(Debug)]
@@ -362,10 +361,8 @@ impl Threads {
 impl Slot {
     /// Whether the thread may be writing into `epoch`.
     fn is_in(&self, epoch: u64) -> bool {
-        // Acquire: pairs with the Release store in `leave` and with the fence in
-        // `enter`.
-        let writing = self.writing.load(Ordering::Acquire);
-        writing == ENTERING || writing == epoch
+        // Acquire: pairs with the Release stores in `leave` and `enter`.
+        self.writing.load(Ordering::Acquire) == epoch
     }
 
     /// Takes what the thread left in the buffer of `epoch`.
@@ -404,10 +401,9 @@ impl Slot {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// What this thread is writing into already: an epoch, or `u64::MAX` if it
-    /// has yet to read it. Only a signal handler or another callback in the
-    /// middle of an emission can find any, or who comes after an `Emit` was
-    /// forgotten.
+    /// The epoch that this thread is writing into already. Only a signal handler
+    /// or another callback in the middle of an emission can find any, or who
+    /// comes after an `Emit` was forgotten.
     #[inline]
     pub(crate) fn is_writing(&self) -> Option<u64> {
         // Relaxed: this thread's own store.
@@ -417,24 +413,33 @@ impl Slot {
         }
     }
 
-    /// Starts to write: the epoch to write into, or `None` if tracing is off.
+    /// Starts to write: the epoch to write into, or `None` if tracing is off. Or
+    /// if this thread is writing already; then `busy` is called first.
     #[inline]
-    pub(crate) fn enter(&self, epoch: &AtomicU64) -> Option<u64> {
-        // SeqCst: pairs with the fence in `settle` (Invariant 2).
-        store_before_load(&self.writing, ENTERING);
-        // SeqCst: for that; and, as Acquire, pairs with the Release store that
-        // opened the epoch.
-        match epoch.load(Ordering::SeqCst) {
-            0 => {
-                self.leave();
-                None
+    pub(crate) fn enter(&self, epoch: &AtomicU64, busy: impl FnOnce(u64)) -> Option<u64> {
+        // Acquire: pairs with the Release store that opened the epoch.
+        let mut seen = epoch.load(Ordering::Acquire);
+        if seen == 0 {
+            return None;
+        }
+        if let Some(epoch) = self.is_writing() {
+            busy(epoch);
+            return None;
+        }
+        loop {
+            // SeqCst: pairs with the fence in `settle` (Invariant 2).
+            store_before_load(&self.writing, seen);
+            // SeqCst: for that. What it gives has been acquired already.
+            // mutant: loom takes it for Acquire; `store_before_load` of models
+            // has a fence that asks nothing of it.
+            if epoch.load(Ordering::SeqCst) == seen {
+                return Some(seen);
             }
-            epoch => {
-                // Relaxed: the load in `settle` may see this and not the last
-                // `leave`, but the fence above comes before this store and after
-                // all that was written until then.
-                self.writing.store(epoch, Ordering::Relaxed);
-                Some(epoch)
+            self.leave();
+            // Acquire: as above.
+            seen = epoch.load(Ordering::Acquire);
+            if seen == 0 {
+                return None;
             }
         }
     }

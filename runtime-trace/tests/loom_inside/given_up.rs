@@ -67,7 +67,7 @@ fn tasks(written: &[u8]) -> Vec<u64> {
 fn write_two(shared: &Shared) -> usize {
     let held = Held::new();
     let slot = shared.threads.claim(&shared.env(&held)).expect("no limit");
-    if slot.enter(shared.switch.epoch()).is_none() {
+    if slot.enter(shared.switch.epoch(), |_| {}).is_none() {
         return 0;
     }
     // SAFETY: this is the slot's thread, which has entered epoch 1.

@@ -148,7 +148,7 @@ fn an_id_stands_in_the_file_of_its_generation() {
                 let held = Held::new();
                 let env = tracer.texts.output.env(&held);
                 let slot = tracer.threads.claim(&env).unwrap();
-                let epoch = slot.enter(&tracer.epoch)?;
+                let epoch = slot.enter(&tracer.epoch, |_| {})?;
                 assert_eq!(epoch, 1);
                 let id = tracer.texts.put("text").unwrap();
                 slot.leave();
