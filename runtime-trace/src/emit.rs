@@ -70,6 +70,22 @@ impl StackId<'_> {
     pub const NONE: Self = Self(Id::EMPTY, core::marker::PhantomData);
 }
 
+/// A stack's ID to be kept, for who can tell that a stack is the same as before
+/// for less than it takes to write its counters down; see [`Emit::recall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptStack {
+    id: Id,
+    epoch: u64,
+}
+
+impl KeptStack {
+    /// None.
+    pub const NONE: Self = Self {
+        id: Id::EMPTY,
+        epoch: 0,
+    };
+}
+
 /// The right to emit events into one generation. While it lives the generation
 /// does not end, so keep it short; dropping it releases.
 #[derive(Debug)]
@@ -106,6 +122,23 @@ impl Emit<'_, '_> {
     #[inline]
     pub fn stack(&self, pcs: &Pcs) -> StackId<'_> {
         StackId(self.pen.stack(pcs), core::marker::PhantomData)
+    }
+
+    /// What [`recall`](Self::recall) makes this ID again of, as long as the
+    /// generation lasts.
+    #[inline]
+    pub fn keep(&self, stack: StackId<'_>) -> KeptStack {
+        KeptStack {
+            id: stack.0,
+            epoch: self.pen.epoch,
+        }
+    }
+
+    /// The ID that was kept, if it is of this generation. (It must be this
+    /// tracer's, or it is another stack's.)
+    #[inline]
+    pub fn recall(&self, kept: KeptStack) -> Option<StackId<'_>> {
+        (kept.epoch == self.pen.epoch).then_some(StackId(kept.id, core::marker::PhantomData))
     }
 }
 

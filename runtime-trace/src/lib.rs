@@ -71,7 +71,7 @@ mod sys;
 mod thread;
 mod tracer;
 
-pub use emit::{Emit, StackId, Worker};
+pub use emit::{Emit, KeptStack, StackId, Worker};
 pub use generation::{AdvanceError, Config, Host, StartError, StopError, Sweep, SweptState};
 pub use loss::{Loss, Losses};
 pub use pages::NoMemory;

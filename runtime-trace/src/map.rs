@@ -233,16 +233,22 @@ impl TraceMap {
             root if self.is_narrow(root) => 1,
             _ => DIRECTORY,
         };
+        let mut pending = [ptr::null_mut(); MAX_PENDING];
         for at in 0..slots {
             // SAFETY: `root` leads to so many slots, which stay until `reset`.
-            self.for_each_below(unsafe { &*root.add(at) }, &mut visit);
+            let slot = unsafe { &*root.add(at) };
+            // Acquire: pairs with the exchange that filled the slot.
+            pending[0] = slot.load(Ordering::Acquire);
+            self.for_each_pending(&mut pending, &mut visit);
         }
     }
 
-    fn for_each_below(&self, slot: &Slot, visit: &mut impl FnMut(Id, &[u8])) {
-        let mut pending = [ptr::null_mut(); MAX_PENDING];
-        // Acquire: pairs with the exchange that filled the slot.
-        pending[0] = slot.load(Ordering::Acquire);
+    /// Visits what hangs below the first pending link.
+    fn for_each_pending(
+        &self,
+        pending: &mut [*mut Node; MAX_PENDING],
+        visit: &mut impl FnMut(Id, &[u8]),
+    ) {
         let mut count = usize::from(!pending[0].is_null());
         while count > 0 {
             count -= 1;
