@@ -211,10 +211,10 @@ impl Timekeeper {
         }
     }
 
-    /// A file begins: decides whether the counter is used. Takes a millisecond
-    /// the first time.
-    pub(crate) fn begin(&self) {
-        let counting = sys::counter_is_steady();
+    /// A file begins: decides whether the counter is used, if it may be. Takes a
+    /// millisecond the first time.
+    pub(crate) fn begin(&self, may_count: bool) {
+        let counting = may_count && sys::counter_is_steady();
         self.counting.store(counting, Ordering::Relaxed);
         if counting && self.anchor.get().ns == 0 {
             let anchor = Reading::take();
@@ -366,7 +366,7 @@ mod tests {
     fn trace_time_is_close_to_the_clock() {
         let keeper = Timekeeper::new();
         let [one, two] = [Clock::new(), Clock::new()];
-        keeper.begin();
+        keeper.begin(true);
         keeper.open(&two, &one);
         let snapshot = keeper.open(&one, &two);
         assert!(snapshot.trace.abs_diff(snapshot.mono / NS_PER_UNIT) <= SLIP);

@@ -47,6 +47,7 @@
 
 mod annotations;
 mod pen;
+mod recent;
 mod worker;
 
 use core::cell::Cell;

@@ -151,7 +151,8 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.pages.set_limit(limit);
     shared.pages.set_headroom(limit / HEADROOM);
 
-    shared.timekeeper.begin();
+    shared.timekeeper.begin(config.counter);
+    shared.threads.fence_for_others();
     if open_generation(shared, epoch, &env).is_err() {
         abandon(shared, epoch, &env);
         shared.queue.close(epoch, &env);

@@ -64,7 +64,7 @@
 //!
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
-//! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
+//! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides. Where the system can fence for others, the one in `settle` is for both (`Fence`) |
 //! | `writing` stores | Release | the load in `settle`: what the thread wrote before, into a batch of the epoch before or of this, is seen |
 //! | `writing` load in `settle` | Acquire | the above |
 //! | `epoch` first load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
@@ -85,9 +85,10 @@ use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
-    AtomicBool, AtomicPtr, AtomicU64, Ordering, Patience, UnsafeCell, const_unless_loom, fence,
+    AtomicBool, AtomicPtr, AtomicU64, Fence, Ordering, Patience, UnsafeCell, const_unless_loom,
     store_before_load,
 };
+use crate::sys;
 
 /// What the tracer keeps for one thread, in memory that others can reach.
 #[derive(Debug)]
@@ -181,6 +182,8 @@ enum Offered {
 pub(crate) struct Threads {
     first: AtomicPtr<Slot>,
     last_id: AtomicU64,
+    /// Whether whoever settles fences for the threads as well. Never unset.
+    fences: AtomicBool,
     memory: Region,
 }
 
@@ -190,6 +193,7 @@ impl Threads {
             Self {
                 first: AtomicPtr::new(ptr::null_mut()),
                 last_id: AtomicU64::new(0),
+                fences: AtomicBool::new(false),
                 memory: Region::new(Rank::WorkerRegion),
             }
         }
@@ -199,6 +203,26 @@ impl Threads {
     pub(crate) fn new_id(&self) -> u64 {
         // Relaxed: only distinctness matters.
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Who fences in the handshake, from now on.
+    pub(crate) fn fence(&self) -> Fence {
+        // Relaxed: the mover's own, or written before the epoch that the caller
+        // has acquired.
+        match self.fences.load(Ordering::Relaxed) {
+            true => Fence::Other,
+            false => Fence::Own,
+        }
+    }
+
+    /// Has whoever settles fence for the threads, if the system can do that. The
+    /// mover calls this before it begins an epoch, so that threads of that epoch
+    /// may rely on it.
+    pub(crate) fn fence_for_others(&self) {
+        if self.fence() == Fence::Own && sys::prepare_barrier() {
+            // Relaxed: as in `fence`.
+            self.fences.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A slot for the calling thread.
@@ -288,15 +312,18 @@ impl Threads {
     /// Waits until no thread writes into `epoch` any more, and takes the
     /// batches that they left. The epoch in force is already another.
     ///
-    /// Returns whether all were out before the patience was at its end.
+    /// Returns whether all were out before the patience was at its end. If the
+    /// system no longer fences for them there is no saying, and nothing is taken.
     pub(crate) fn settle(
         &self,
         epoch: u64,
         patience: &mut Patience,
         mut take: impl FnMut(Batch),
     ) -> bool {
-        // SeqCst: pairs with the fence in `enter` (Invariant 2).
-        fence(Ordering::SeqCst);
+        // Pairs with the fence in `enter` (Invariant 2).
+        if !self.fence().settle() {
+            return false;
+        }
         let mut all = true;
         for slot in self.iter() {
             // Looked at once a turn: a thread that was out once may be on its way
@@ -335,7 +362,11 @@ impl Threads {
         mut take: impl FnMut(Batch),
         mut copy: impl FnMut(&[u8]) -> bool,
     ) -> bool {
-        // The fence of `settle`, which comes before, orders these loads as well.
+        // The fence of `settle`, which comes before, orders these loads as well;
+        // unless it could not be had.
+        if !self.fence().settle() {
+            return false;
+        }
         let mut all = true;
         for slot in self.iter() {
             if !slot.is_in(epoch) {
@@ -416,7 +447,12 @@ impl Slot {
     /// Starts to write: the epoch to write into, or `None` if tracing is off. Or
     /// if this thread is writing already; then `busy` is called first.
     #[inline]
-    pub(crate) fn enter(&self, epoch: &AtomicU64, busy: impl FnOnce(u64)) -> Option<u64> {
+    pub(crate) fn enter(
+        &self,
+        epoch: &AtomicU64,
+        fence: Fence,
+        busy: impl FnOnce(u64),
+    ) -> Option<u64> {
         // Acquire: pairs with the Release store that opened the epoch.
         let mut seen = epoch.load(Ordering::Acquire);
         if seen == 0 {
@@ -427,8 +463,8 @@ impl Slot {
             return None;
         }
         loop {
-            // SeqCst: pairs with the fence in `settle` (Invariant 2).
-            store_before_load(&self.writing, seen);
+            // Pairs with the fence in `settle` (Invariant 2).
+            store_before_load(&self.writing, seen, fence);
             // SeqCst: for that. What it gives has been acquired already.
             // mutant: loom takes it for Acquire; `store_before_load` of models
             // has a fence that asks nothing of it.

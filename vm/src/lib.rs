@@ -111,6 +111,9 @@ pub fn run(
         epoch: Instant::now(),
     };
     let tracing = Tracing::new();
+    if trace.is_some() || control.is_some() {
+        tracing.prepare();
+    }
     let procs: Vec<ProcCore> = (0..workers).map(ProcCore::new).collect();
     let shared = Shared::new(
         env,

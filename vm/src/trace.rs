@@ -69,6 +69,11 @@ impl Tracing {
         }
     }
 
+    /// There will be a trace: what is cheaper as long as there is one thread.
+    pub(crate) fn prepare(&self) {
+        self.tracer.prepare();
+    }
+
     /// Whether a trace is being recorded at this moment.
     #[inline]
     pub(crate) fn enabled(&self) -> bool {

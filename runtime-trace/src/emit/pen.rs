@@ -56,20 +56,24 @@ impl Pen<'_, '_> {
     /// than 1,024 bytes are cut.
     #[inline]
     pub(super) fn put_string(self, text: &str) -> Result<Id, NoMemory> {
-        let strings = &self.worker.shared.tables(self.epoch).strings;
+        let recent = &self.worker.recent;
+        let find = || self.find_string(text);
+        recent.id(self.epoch, text, find)
+    }
+
+    #[inline(never)]
+    fn find_string(self, text: &str) -> Result<Id, NoMemory> {
+        let shared = self.worker.shared;
+        let strings = &shared.tables(self.epoch).strings;
         let text = StringTable::cut(text);
         let hash = strings.hash(text);
         match strings.get(text, hash) {
             Some(id) => Ok(id),
-            None => self.new_string(text, hash),
+            None => {
+                let out = shared.out(self.epoch, &shared.env(&self.worker.held));
+                strings.put(text, hash, &out)
+            }
         }
-    }
-
-    #[cold]
-    fn new_string(self, text: &str, hash: u64) -> Result<Id, NoMemory> {
-        let shared = self.worker.shared;
-        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        shared.tables(self.epoch).strings.put(text, hash, &out)
     }
 
     /// The ID of a string that is unlikely to come again, as a message. It is
@@ -223,6 +227,7 @@ impl Pen<'_, '_> {
     #[cold]
     fn write_first(self, kind: EventKind, time: u64, args: &[u64]) -> Result<(), NoMemory> {
         let worker = self.worker;
+        worker.fence.set(worker.shared.threads.fence());
         let stream = Stream {
             shared: worker.shared,
             env: worker.shared.env(&worker.held),

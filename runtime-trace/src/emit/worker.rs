@@ -6,6 +6,7 @@ use trace_format::{ProcStatus, TaskStatus};
 
 use super::Emit;
 use super::pen::Pen;
+use super::recent::Recent;
 use crate::lock::Held;
 use crate::loss::Loss;
 use crate::pages::NoMemory;
@@ -13,7 +14,7 @@ use crate::region::AllocError;
 use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Fence, Ordering};
 use crate::thread::Slot;
 
 /// What a thread holds, as the trace knows it.
@@ -44,6 +45,11 @@ pub struct Worker<'t> {
     pub(super) shared: &'t Shared,
     pub(super) slot: &'t Slot,
     pub(super) held: Held,
+    /// Who fences as this thread enters: the thread itself, until it has been in
+    /// an epoch that began after that was changed.
+    pub(super) fence: Cell<Fence>,
+    /// Names that it had last.
+    pub(super) recent: Recent,
     /// Time of this thread's latest event.
     pub(super) latest: Cell<u64>,
     pub(super) bound: Cell<Bound<'t>>,
@@ -72,6 +78,8 @@ impl<'t> Worker<'t> {
             shared,
             slot,
             held,
+            fence: Cell::new(Fence::Own),
+            recent: Recent::new(),
             latest: Cell::new(0),
             bound: Cell::new(Bound {
                 epoch: 0,
@@ -101,7 +109,7 @@ impl<'t> Worker<'t> {
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 't>> {
         let busy = |epoch| self.lose_reentrant(epoch);
-        let epoch = self.slot.enter(self.epoch, busy)?;
+        let epoch = self.slot.enter(self.epoch, self.fence.get(), busy)?;
         Some(Emit {
             pen: Pen {
                 worker: self,

@@ -5,6 +5,7 @@
 //! from the heap (`heap.rs`), where loom can run without a system call per
 //! block.
 
+mod barrier;
 mod counter;
 #[cfg(loom)]
 mod heap;
@@ -12,6 +13,7 @@ mod heap;
 mod mmap;
 mod unix;
 
+pub(crate) use barrier::{barrier, prepare_barrier};
 pub(crate) use counter::{counter, counter_is_steady};
 #[cfg(loom)]
 pub(crate) use heap::{map, unmap};

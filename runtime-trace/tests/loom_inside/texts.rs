@@ -10,6 +10,7 @@ use crate::lock::Held;
 use crate::map::Id;
 use crate::pages::{BLOCK_SIZE, NoMemory, Pages};
 use crate::strings::StringTable;
+use crate::sync::Fence;
 use crate::thread::Threads;
 
 struct Texts {
@@ -148,7 +149,7 @@ fn an_id_stands_in_the_file_of_its_generation() {
                 let held = Held::new();
                 let env = tracer.texts.output.env(&held);
                 let slot = tracer.threads.claim(&env).unwrap();
-                let epoch = slot.enter(&tracer.epoch, |_| {})?;
+                let epoch = slot.enter(&tracer.epoch, Fence::Own, |_| {})?;
                 assert_eq!(epoch, 1);
                 let id = tracer.texts.put("text").unwrap();
                 slot.leave();
