@@ -82,10 +82,10 @@ impl Tracer {
         self.shared.switch.epoch().load(Ordering::Relaxed) != 0
     }
 
-    /// Does now what the first start of a process does once, and what takes some
-    /// milliseconds (on Linux) if the process has several threads by then. To be
-    /// called, if at all, while it has one.
-    pub fn prepare(&self) {
+    /// Does now, for all tracers, what the first start in a process does, and
+    /// what takes some milliseconds (on Linux) if the process has several
+    /// threads by then. To be called, if at all, while it has one.
+    pub fn prepare() {
         let _ = crate::sys::prepare_barrier();
     }
 

@@ -29,6 +29,12 @@ use crate::task::{Body, Label, Stack, Task, Wait};
 /// How much memory the tracer may use unless something else is asked for, bytes.
 pub const DEFAULT_TRACE_MEMORY: usize = runtime_trace::Config::new(1).memory_limit;
 
+/// Saves the first trace of this process some milliseconds, if it is called while
+/// there is one thread only.
+pub fn prepare_trace() {
+    Tracer::prepare();
+}
+
 /// The program's tracer.
 pub(crate) struct Tracing {
     tracer: Tracer,
@@ -67,11 +73,6 @@ impl Tracing {
             tracer: Tracer::new(),
             user_tasks: AtomicU64::new(0),
         }
-    }
-
-    /// There will be a trace: what is cheaper as long as there is one thread.
-    pub(crate) fn prepare(&self) {
-        self.tracer.prepare();
     }
 
     /// Whether a trace is being recorded at this moment.
