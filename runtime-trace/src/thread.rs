@@ -67,7 +67,7 @@
 //! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides. Where the system can fence for others, the one in `settle` is for both (`Fence`) |
 //! | `writing` stores | Release | the load in `settle`: what the thread wrote before, into a batch of the epoch before or of this, is seen |
 //! | `writing` load in `settle` | Acquire | the above |
-//! | `epoch` first load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
+//! | `epoch` second load in `enter` | SeqCst, as Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
 //! | `offers` store of a new batch | Release | the swap in `give_up`: the batch is seen as begun |
 //! | `offers` swap in `give_up` | Acquire | the above |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
@@ -453,8 +453,8 @@ impl Slot {
         fence: Fence,
         busy: impl FnOnce(u64),
     ) -> Option<u64> {
-        // Acquire: pairs with the Release store that opened the epoch.
-        let mut seen = epoch.load(Ordering::Acquire);
+        // Relaxed: looked at again.
+        let mut seen = epoch.load(Ordering::Relaxed);
         if seen == 0 {
             return None;
         }
@@ -465,15 +465,16 @@ impl Slot {
         loop {
             // Pairs with the fence in `settle` (Invariant 2).
             store_before_load(&self.writing, seen, fence);
-            // SeqCst: for that. What it gives has been acquired already.
-            // mutant: loom takes it for Acquire; `store_before_load` of models
-            // has a fence that asks nothing of it.
+            // SeqCst: for that; and, as Acquire, pairs with the Release store that
+            // opened the epoch.
+            // mutant: models have a true fence between the two loads, behind which
+            // it would be enough that the first one saw this epoch.
             if epoch.load(Ordering::SeqCst) == seen {
                 return Some(seen);
             }
             self.leave();
-            // Acquire: as above.
-            seen = epoch.load(Ordering::Acquire);
+            // Relaxed: as above.
+            seen = epoch.load(Ordering::Relaxed);
             if seen == 0 {
                 return None;
             }
