@@ -56,8 +56,6 @@ struct Block {
 struct Place {
     /// Where the reserved size stands.
     size_at: usize,
-    /// The time of the latest event.
-    last_time: u64,
 }
 
 static_assertions::const_assert_eq!(size_of::<Block>(), BLOCK_SIZE);
@@ -82,10 +80,7 @@ impl Batch {
         unsafe {
             (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
             #[cfg(loom)]
-            (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place {
-                size_at: 0,
-                last_time: 0,
-            }));
+            (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place { size_at: 0 }));
         }
         Ok(Self(block))
     }
@@ -97,6 +92,7 @@ impl Batch {
         unsafe { pages.unmap(self.0.cast()) };
     }
 
+    #[inline(always)]
     fn header(&self) -> &BlockHeader {
         // SAFETY: the block is mapped and initialised as long as we own it.
         unsafe { &(*self.0.as_ptr()).header }
@@ -104,6 +100,7 @@ impl Batch {
 
     /// Lends the place and the bytes from `from` on. Whatever lies below may be
     /// read by somebody else (Invariant 3).
+    #[inline(always)]
     fn with_mut<R>(&mut self, from: usize, write: impl FnOnce(&mut Place, &mut [u8]) -> R) -> R {
         // SAFETY: as above; `&mut self` keeps everybody else out, but for
         // `peek`, which stays below `used`.
@@ -126,7 +123,6 @@ impl Batch {
         let (used, size_at) = self.with_mut(0, |place, bytes| {
             let (used, size_at) = header.encode(bytes);
             place.size_at = size_at;
-            place.last_time = header.time;
             (used, size_at)
         });
         debug_assert!(size_at < used);
@@ -161,24 +157,36 @@ impl Batch {
         self.header().used.store(used + size, Ordering::Release);
     }
 
-    /// Writes a timed event; the caller has made sure of [`timed_size`] bytes.
-    ///
-    /// `time` is not earlier than that of the event before.
-    pub(crate) fn append_timed(&mut self, kind: EventKind, time: u64, args: &[u64]) {
+    /// Writes a timed event, `since` units after the one before or the batch's
+    /// beginning, and says whether it did: if there is room for any event of so
+    /// many arguments.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn append_timed(&mut self, kind: EventKind, since: u64, args: &[u64]) -> bool {
         debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
-        let since = self.with_mut(CAPACITY, |place, _| {
-            let since = time.saturating_sub(place.last_time);
-            place.last_time += since;
-            since
-        });
-        self.append(timed_size(args.len()), |out| {
-            out[0] = kind as u8;
-            let mut at = 1 + varint::encode(since, &mut out[1..]);
-            for &arg in args {
-                at += varint::encode(arg, &mut out[at..]);
+        // Relaxed: see the module's documentation.
+        let used = self.header().used.load(Ordering::Relaxed);
+        if used > CAPACITY - timed_size(args.len()) {
+            return false;
+        }
+        let used = self.with_mut(used, |_, free| {
+            let start = free.as_mut_ptr();
+            // SAFETY: `free` has at least `timed_size` bytes, as just checked:
+            // one, and `MAX_LEN` for each number, of which `put` writes no more.
+            unsafe {
+                start.write(kind as u8);
+                let mut at = put(start.add(1), since);
+                for &arg in args {
+                    at = put(at, arg);
+                }
+                at.addr() - (start.addr() - used)
             }
-            at
         });
+        // As in `append`.
+        // Release: pairs with the Acquire load in `peek`, which reads the bytes.
+        // mutant: models do not see bytes that `peek` reads (Invariant 3).
+        self.header().used.store(used, Ordering::Release);
+        true
     }
 
     /// Fills in the size; the batch is complete.
@@ -281,6 +289,39 @@ pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> &'b [u8] {
     }
 }
 
+/// Writes a number, and returns where the next one goes. What follows up to there
+/// and beyond may be overwritten with anything, up to the limit below.
+///
+/// # Safety
+///
+/// `MAX_LEN` bytes at `to` may be written.
+#[inline(always)]
+unsafe fn put(to: *mut u8, value: u64) -> *mut u8 {
+    const _: () = assert!(size_of::<u64>() <= varint::MAX_LEN);
+    match varint::pack(value) {
+        // SAFETY: the caller's word; a word and its used part are no longer.
+        Some((word, len)) => unsafe {
+            to.cast::<u64>().write_unaligned(word.to_le());
+            to.add(len)
+        },
+        // SAFETY: the caller's word.
+        None => unsafe { put_long(to, value) },
+    }
+}
+
+/// # Safety
+///
+/// As for [`put`].
+#[inline(never)]
+unsafe fn put_long(to: *mut u8, value: u64) -> *mut u8 {
+    // SAFETY: the caller's word.
+    let len = varint::encode(value, unsafe {
+        slice::from_raw_parts_mut(to, varint::MAX_LEN)
+    });
+    // SAFETY: as much was written.
+    unsafe { to.add(len) }
+}
+
 /// Most bytes that a timed event with `args` arguments takes.
 pub(crate) const fn timed_size(args: usize) -> usize {
     1 + (1 + args) * varint::MAX_LEN
@@ -358,8 +399,8 @@ mod tests {
     #[test]
     fn bytes_of_a_small_batch() {
         with_batch(|batch| {
-            batch.append_timed(EventKind::GoStart, 1002, &[300, 1]);
-            batch.append_timed(EventKind::ProcStop, 1002, &[]);
+            assert!(batch.append_timed(EventKind::GoStart, 2, &[300, 1]));
+            assert!(batch.append_timed(EventKind::ProcStop, 0, &[]));
             batch.seal();
             assert_eq!(
                 batch.bytes(),

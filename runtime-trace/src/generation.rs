@@ -155,6 +155,8 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.pages.set_limit(limit);
     shared.pages.set_headroom(limit / HEADROOM);
 
+    shared.timekeeper.begin(config.counter);
+    shared.threads.fence_for_others();
     if open_generation(shared, epoch, &env).is_err() {
         abandon(shared, epoch, &env);
         return Err(StartError::NoMemory);
@@ -360,7 +362,9 @@ fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoM
     let losses = &shared.generation_losses[parity(epoch)];
     losses.reset();
     losses.tell(told);
-    let now = clock::snapshot();
+    let now = shared
+        .timekeeper
+        .open(shared.clock(epoch - 1), shared.clock(epoch));
     batch.begin(&BatchHeader {
         generation: out.generation,
         thread: NO_THREAD,
@@ -372,11 +376,12 @@ fn open_generation(shared: &Shared, epoch: u64, env: &Env<'_>) -> Result<(), NoM
         2 + varint::encode(clock::UNITS_PER_SECOND, &mut to[2..])
     });
     let (sec, nsec) = now.wall;
-    batch.append_timed(
+    let written = batch.append_timed(
         EventKind::ClockSnapshot,
-        now.trace,
+        0,
         &[now.mono, sec, u64::from(nsec)],
     );
+    debug_assert!(written, "a sync batch is small");
     out.push_full(batch);
     Ok(())
 }

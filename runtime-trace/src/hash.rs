@@ -33,7 +33,17 @@ impl Hasher {
     /// `Once` loads with Acquire, which pairs with the Release of its first
     /// caller; later callers of a race wait for the few steps that takes.
     #[cfg(not(loom))]
+    #[inline]
     fn secrets(&self) -> &RapidSecrets {
+        match self.secrets.get() {
+            Some(secrets) => secrets,
+            None => self.draw(),
+        }
+    }
+
+    #[cfg(not(loom))]
+    #[cold]
+    fn draw(&self) -> &RapidSecrets {
         self.secrets
             .call_once(|| RapidSecrets::seed(crate::sys::random_seed()))
     }

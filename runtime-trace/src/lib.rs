@@ -57,6 +57,7 @@ mod hash;
 pub mod lock;
 mod loss;
 pub mod map;
+mod node;
 pub mod pages;
 mod queue;
 pub mod region;
@@ -70,7 +71,7 @@ mod sys;
 mod thread;
 mod tracer;
 
-pub use emit::{Emit, StackId, Worker};
+pub use emit::{Emit, KeptStack, StackId, Worker};
 pub use generation::{AdvanceError, Config, Host, StartError, StopError, Sweep, SweptState};
 pub use loss::{Loss, Losses};
 pub use pages::NoMemory;

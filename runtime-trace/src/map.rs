@@ -6,32 +6,42 @@
 //! ask at once, mostly for what is there already, and a generation's table dies
 //! as a whole. So the map only grows, takes no lock, and a lookup writes
 //! nothing. It follows the Go runtime's `traceMap` as rewritten in "runtime:
-//! rewrite traceMap to scale better"; unlike it, the key lies inside the node
-//! (one allocation), the hash is seeded by the system's randomness, and running
-//! out of memory is an error.
+//! rewrite traceMap to scale better"; unlike it, the first level is wide, a link
+//! says part of the hash behind it, the key lies inside the node (one
+//! allocation), the hash is seeded by the system's randomness, and running out
+//! of memory is an error. `docs/decisions/0013-map.md` has the measurements.
 //!
 //! # Shape
 //!
 //! ```text
-//!  root ─► Node(key a) ── children[hash bits 63..62] ─► Node(key b) ── [61..60] ─► …
-//!             │ children[…] ─► null: the first empty slot on a key's path is its place
+//!  root ─► directory[hash bits 63..52] ─► Node(key a) ── children[51..50] ─► Node(key b) ─► …
+//!                                            │ children[…] ─► null: the first empty
+//!                                            │  slot on a key's path is its place
+//!  a link:  │ 63..48: hash bits 15..0 of the key │ 47..0: the node's address │
 //! ```
+//!
+//! The directory is made as the first key comes, zeroed pages of the region that
+//! cost nothing until they are touched. Where memory is scarce it is one slot
+//! inside the map, and everything hangs below that.
 //!
 //! # Invariants
 //!
-//! 1. A slot (`root` or a child) goes from null to a node once and never
-//!    changes again until `reset`.
-//! 2. A node's hash, ID and key are written before its slot is, and never after.
-//! 3. A key's nodes lie on the path that its hash spells, two bits a level from
-//!    the top; existing nodes do not move when children appear, so the key is
-//!    compared at every level.
+//! 1. A slot (of the directory or of a node's children) goes from null to a node
+//!    once and never changes again until `reset`; so does `root`, from null to
+//!    the directory.
+//! 2. A node's ID and key are written before a link to it is, and never after.
+//! 3. A key's nodes lie on the path that its hash spells: the directory's slot by
+//!    the first bits, then two bits a level; existing nodes do not move when
+//!    children appear, so the key is compared at every level. A link whose hash
+//!    bits differ from the key's leads to another key: that node is passed
+//!    without looking at what it holds.
 //! 4. No key has two nodes: both would end in the same first empty slot of the
 //!    same path, where one wins and the other finds it. A racing insert of an
 //!    equal key therefore wastes at most one node and one ID; racing inserts of
 //!    different keys both land.
-//! 5. After 32 levels the hash has no bits left and every node has at most its
-//!    first child: keys of equal hash form a list, and a walk has at most
-//!    `3 × 32 + 1` nodes pending.
+//! 5. After `LEVELS` levels the hash has no bits left and every node has at most
+//!    its first child: keys of equal hash form a list, and a walk of what hangs
+//!    in one slot of the directory has at most `3 × LEVELS + 1` nodes pending.
 //! 6. IDs are handed out from 1 by one counter; 0 is the empty key, which is
 //!    never stored.
 //!
@@ -39,6 +49,8 @@
 //!
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
+//! | `root` load, and the failed exchange | Acquire | the exchange that set it: the directory's slots are seen empty or later |
+//! | `root` exchange | Release | the above |
 //! | slot load, and the failed exchange | Acquire | the exchange that filled it: the node is seen whole (Invariant 2) |
 //! | slot exchange | Release | the above |
 //! | `next_id` | Relaxed | nothing: only distinctness matters |
@@ -47,9 +59,12 @@ use core::ptr::{self, NonNull};
 
 use crate::hash::Hasher;
 use crate::lock::Rank;
+use crate::node::{FANOUT, Node, equal, link, node_of, tag};
 use crate::pages::Env;
-use crate::region::{AllocError, MAX_ALLOC, Region};
-use crate::sync::{AtomicPtr, AtomicU64, CachePadded, Ordering, UnsafeCell, const_unless_loom};
+use crate::region::{AllocError, Region};
+use crate::sync::{AtomicPtr, AtomicU64, CachePadded, Ordering, const_unless_loom};
+
+pub use crate::node::MAX_KEY;
 
 /// What a key is known by. 0 is the empty key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,57 +77,36 @@ impl Id {
 
 /// Bits of the hash that choose a child.
 const BITS: u32 = 2;
-const FANOUT: usize = 1 << BITS;
+static_assertions::const_assert_eq!(FANOUT, 1 << BITS);
+
+/// Bits of the hash that choose the directory's slot. In models few, so that
+/// keys share a slot.
+const DIRECTORY_BITS: u32 = if cfg!(loom) { 1 } else { 12 };
+const DIRECTORY: usize = 1 << DIRECTORY_BITS;
+const DIRECTORY_SIZE: usize = DIRECTORY * size_of::<Slot>();
+
+/// Levels below the directory whose bits differ (Invariant 5).
+const LEVELS: u32 = (u64::BITS - DIRECTORY_BITS) / BITS;
 
 /// Most nodes that a walk has pending (Invariant 5).
-const MAX_PENDING: usize = (FANOUT - 1) * (u64::BITS / BITS) as usize + 1;
+const MAX_PENDING: usize = (FANOUT - 1) * LEVELS as usize + 1;
 
-/// Longest key, bytes.
-pub const MAX_KEY: usize = MAX_ALLOC - size_of::<Node>();
+/// There is a directory only if so much memory is left: what it takes from a
+/// tight budget would be missed elsewhere.
+const ENOUGH_FOR_DIRECTORY: usize = 64 * DIRECTORY_SIZE;
 
-#[repr(C, align(8))]
-struct Node {
-    children: [AtomicPtr<Node>; FANOUT],
-    hash: u64,
-    id: Id,
-    len: usize,
-    /// Stands for the `len` bytes of the key, which follow the node: who reads
-    /// or writes them goes through this cell, so that models see it.
-    key: UnsafeCell<()>,
-}
-
-#[cfg(not(loom))]
-static_assertions::const_assert_eq!(size_of::<Node>(), 56);
-
-impl Node {
-    /// Where the key's bytes start.
-    fn key_at(this: *const Self) -> *const u8 {
-        this.wrapping_add(1).cast()
-    }
-
-    /// Calls `read` with the key's bytes.
-    ///
-    /// # Safety
-    ///
-    /// `this` came out of a slot of a map that has not been reset since.
-    unsafe fn with_key<R>(this: NonNull<Self>, read: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: Invariant 2 and the caller's word: the node is initialised,
-        // and nobody writes to it apart from its children.
-        let node = unsafe { this.as_ref() };
-        node.key.with(|_| {
-            // SAFETY: `new_node` allocated and wrote `len` bytes behind the
-            // node before publishing it.
-            read(unsafe { core::slice::from_raw_parts(Self::key_at(this.as_ptr()), node.len) })
-        })
-    }
-}
+/// A place for a link: in the directory, or among a node's children.
+type Slot = AtomicPtr<Node>;
 
 /// The map; see the module's documentation.
 #[derive(Debug)]
 pub struct TraceMap {
-    root: CachePadded<AtomicPtr<Node>>,
+    /// Null, `DIRECTORY` slots in the region, or `narrow`.
+    root: CachePadded<AtomicPtr<Slot>>,
     next_id: CachePadded<AtomicU64>,
     hasher: Hasher,
+    /// The directory where there is no memory for one.
+    narrow: Slot,
     memory: Region,
 }
 
@@ -126,6 +120,7 @@ impl TraceMap {
                 root: CachePadded(AtomicPtr::new(ptr::null_mut())),
                 next_id: CachePadded(AtomicU64::new(0)),
                 hasher: Hasher::new(),
+                narrow: AtomicPtr::new(ptr::null_mut()),
                 memory: Region::new(rank),
             }
         }
@@ -140,16 +135,28 @@ impl TraceMap {
     /// [`AllocError`], if the key is not there and there is no room for it: the
     /// map is unchanged then.
     pub fn put(&self, key: &[u8], env: &Env<'_>) -> Result<(Id, bool), AllocError> {
-        self.put_hashed(key, self.hasher.hash(key), env)
+        self.put_hashed(key, self.hash(key), env)
     }
 
     /// Finds `key` without adding it.
+    #[inline]
     pub fn get(&self, key: &[u8]) -> Option<Id> {
+        self.get_hashed(key, self.hash(key))
+    }
+
+    /// The hash of `key`, for the two below.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// As [`get`](Self::get); `hash` is the key's.
+    #[inline]
+    pub(crate) fn get_hashed(&self, key: &[u8], hash: u64) -> Option<Id> {
         if key.is_empty() {
             return Some(Id::EMPTY);
         }
-        let hash = self.hasher.hash(key);
-        self.descend(key, hash).ok()
+        self.path(hash)?.descend(key, hash).ok()
     }
 
     /// As [`put`](Self::put) with the hash given, so that a model can make keys
@@ -164,26 +171,36 @@ impl TraceMap {
         self.put_hashed(key, hash, env)
     }
 
-    fn put_hashed(&self, key: &[u8], hash: u64, env: &Env<'_>) -> Result<(Id, bool), AllocError> {
+    /// As [`put`](Self::put); `hash` is the key's.
+    pub(crate) fn put_hashed(
+        &self,
+        key: &[u8],
+        hash: u64,
+        env: &Env<'_>,
+    ) -> Result<(Id, bool), AllocError> {
         if key.is_empty() {
             return Ok((Id::EMPTY, false));
         }
-        let mut path = match self.descend(key, hash) {
+        let path = match self.path(hash) {
+            Some(path) => path,
+            None => self.first_path(hash, env),
+        };
+        let mut path = match path.descend(key, hash) {
             Ok(id) => return Ok((id, false)),
             Err(path) => path,
         };
-        let fresh = self.new_node(key, hash, env)?;
+        let fresh = Node::make(key, || self.steal_id(), &self.memory, env)?;
         loop {
             // Release: publishes the node (Invariant 2). Acquire on failure:
             // the winner's node is about to be read. Both pair with each other.
             let Err(found) = path.slot.compare_exchange(
                 ptr::null_mut(),
-                fresh.as_ptr(),
+                link(fresh, hash),
                 Ordering::Release,
                 Ordering::Acquire,
             ) else {
                 // SAFETY: the node is initialised, and stays until `reset`.
-                return Ok((unsafe { fresh.as_ref() }.id, true));
+                return Ok((unsafe { fresh.as_ref() }.id(), true));
             };
             // Somebody was first. If it was with our key, ours is wasted
             // (Invariant 4); else ours goes further down.
@@ -207,27 +224,45 @@ impl TraceMap {
     /// Calls `visit` once for every key, in no particular order.
     ///
     /// Keys that are added meanwhile may or may not be visited. Takes about
-    /// 800 bytes of stack whatever the map's size or shape.
+    /// 700 bytes of stack whatever the map's size or shape.
     pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
-        let mut pending = [ptr::null_mut(); MAX_PENDING];
-        let mut count = 0;
-        // Acquire: pairs with the exchange that filled the slot.
+        // Acquire: pairs with the exchange in `first_path`.
+        // mutant: nobody writes into a directory before it can be seen, so there
+        // is nothing that a model could miss.
         let root = self.root.load(Ordering::Acquire);
-        if !root.is_null() {
-            pending[0] = root;
-            count = 1;
+        let slots = match root {
+            root if root.is_null() => 0,
+            root if self.is_narrow(root) => 1,
+            _ => DIRECTORY,
+        };
+        let mut pending = [ptr::null_mut(); MAX_PENDING];
+        for at in 0..slots {
+            // SAFETY: `root` leads to so many slots, which stay until `reset`.
+            let slot = unsafe { &*root.add(at) };
+            // Acquire: pairs with the exchange that filled the slot.
+            pending[0] = slot.load(Ordering::Acquire);
+            self.for_each_pending(&mut pending, &mut visit);
         }
+    }
+
+    /// Visits what hangs below the first pending link.
+    fn for_each_pending(
+        &self,
+        pending: &mut [*mut Node; MAX_PENDING],
+        visit: &mut impl FnMut(Id, &[u8]),
+    ) {
+        let mut count = usize::from(!pending[0].is_null());
         while count > 0 {
             count -= 1;
-            let Some(node) = NonNull::new(pending[count]) else {
+            let Some(node) = NonNull::new(node_of(pending[count])) else {
                 continue;
             };
             // SAFETY: from a slot; `&self` with `reset`'s contract keeps it.
-            let (id, children) = unsafe { (node.as_ref().id, &node.as_ref().children) };
+            let (id, children) = unsafe { (node.as_ref().id(), &node.as_ref().children) };
             // SAFETY: as above.
             unsafe { Node::with_key(node, |key| visit(id, key)) };
             for child in children {
-                // Acquire: as for the root.
+                // Acquire: as for the first.
                 let child = child.load(Ordering::Acquire);
                 if !child.is_null() {
                     // Within bounds by Invariant 5.
@@ -247,6 +282,7 @@ impl TraceMap {
         // Relaxed: the caller has the map to itself, and orders this against
         // earlier and later users.
         self.root.store(ptr::null_mut(), Ordering::Relaxed);
+        self.narrow.store(ptr::null_mut(), Ordering::Relaxed);
         self.next_id.store(0, Ordering::Relaxed);
         // SAFETY: nothing leads to a node any more, and nobody is inside.
         unsafe { self.memory.release(env) };
@@ -257,46 +293,72 @@ impl TraceMap {
         self.memory.forget();
     }
 
-    fn descend(&self, key: &[u8], hash: u64) -> Result<Id, Path<'_>> {
-        Path {
-            slot: &self.root,
-            bits: hash,
-        }
-        .descend(key, hash)
+    fn is_narrow(&self, root: *mut Slot) -> bool {
+        ptr::eq(root, &self.narrow)
     }
 
-    /// Makes a node for `key`, known to nobody yet.
-    fn new_node(&self, key: &[u8], hash: u64, env: &Env<'_>) -> Result<NonNull<Node>, AllocError> {
-        let size = size_of::<Node>()
-            .checked_add(key.len())
-            .ok_or(AllocError::TooLarge)?;
-        let node = self.memory.alloc(size, env)?.cast::<Node>();
-        // SAFETY: the allocation is ours, aligned to 8 and as large as the node
-        // and the key together; the key is not part of it. Nothing of it is
-        // assumed to be zero.
-        unsafe {
-            node.write(Node {
-                children: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-                hash,
-                id: self.steal_id(),
-                len: key.len(),
-                key: UnsafeCell::new(()),
-            });
-            node.as_ref().key.with_mut(|_| {
-                ptr::copy_nonoverlapping(
-                    key.as_ptr(),
-                    Node::key_at(node.as_ptr()).cast_mut(),
-                    key.len(),
-                );
-            });
+    /// The start of the path that `hash` spells, if there is any key yet.
+    #[inline]
+    fn path(&self, hash: u64) -> Option<Path<'_>> {
+        // Acquire: pairs with the exchange in `first_path`.
+        // mutant: nobody writes into a directory before it can be seen, so there
+        // is nothing that a model could miss.
+        let root = self.root.load(Ordering::Acquire);
+        (!root.is_null()).then(|| self.path_from(root, hash))
+    }
+
+    #[inline]
+    fn path_from(&self, root: *mut Slot, hash: u64) -> Path<'_> {
+        let at = match self.is_narrow(root) {
+            true => 0,
+            false => (hash >> (u64::BITS - DIRECTORY_BITS)) as usize,
+        };
+        Path {
+            // SAFETY: `root` is what `first_path` made: one slot, or as many as
+            // these bits can name, which stay until `reset`.
+            slot: unsafe { &*root.add(at) },
+            bits: hash << DIRECTORY_BITS,
         }
-        Ok(node)
+    }
+
+    /// As [`path`](Self::path), and makes the directory.
+    #[cold]
+    fn first_path(&self, hash: u64, env: &Env<'_>) -> Path<'_> {
+        let wide = match env.left() >= ENOUGH_FOR_DIRECTORY {
+            true => self.memory.alloc(DIRECTORY_SIZE, env).ok(),
+            false => None,
+        };
+        let root = match wide {
+            None => (&raw const self.narrow).cast_mut(),
+            Some(wide) => {
+                let slots = wide.cast::<Slot>().as_ptr();
+                #[cfg(any(loom, heap_pages))]
+                for at in 0..DIRECTORY {
+                    // SAFETY: ours alone, and large enough. (Elsewhere pages are
+                    // zeroed, and zeroes are empty slots.)
+                    unsafe { slots.add(at).write(AtomicPtr::new(ptr::null_mut())) };
+                }
+                slots
+            }
+        };
+        let other = self.root.compare_exchange(
+            ptr::null_mut(),
+            root,
+            // Release: publishes the slots, and pairs with the loads.
+            // mutant: as in `path`.
+            Ordering::Release,
+            // Acquire: the winner's slots are about to be read.
+            // mutant: as in `path`.
+            Ordering::Acquire,
+        );
+        // If somebody was first, ours is wasted.
+        self.path_from(other.err().unwrap_or(root), hash)
     }
 }
 
 /// A place on the path that a hash spells: a slot, and the bits left below it.
 struct Path<'m> {
-    slot: &'m AtomicPtr<Node>,
+    slot: &'m Slot,
     bits: u64,
 }
 
@@ -307,32 +369,35 @@ enum Step<'m> {
 
 impl<'m> Path<'m> {
     /// Follows the path to `key`'s ID or to the first empty slot.
+    #[inline]
     fn descend(mut self, key: &[u8], hash: u64) -> Result<Id, Self> {
         loop {
             // Acquire: pairs with the exchange that filled the slot.
-            let node = self.slot.load(Ordering::Acquire);
-            if node.is_null() {
+            let link = self.slot.load(Ordering::Acquire);
+            if link.is_null() {
                 return Err(self);
             }
-            match self.follow(node, key, hash) {
+            match self.follow(link, key, hash) {
                 Step::Found(id) => return Ok(id),
                 Step::Down(below) => self = below,
             }
         }
     }
 
-    /// Compares with `node`, found in this slot, and goes one level down.
-    fn follow(&self, node: *mut Node, key: &[u8], hash: u64) -> Step<'m> {
+    /// Compares with the node behind `link`, found in this slot, and goes one
+    /// level down.
+    #[inline(always)]
+    fn follow(&self, link: *mut Node, key: &[u8], hash: u64) -> Step<'m> {
+        let at = node_of(link);
         // SAFETY: only called with what an Acquire load of a slot gave, not
-        // null: Invariant 2 makes it initialised, and `reset` does not run
+        // null: Invariant 2 makes the node initialised, and `reset` does not run
         // beside us, so it lives as long as the map is borrowed.
-        let (found, node) = unsafe { (NonNull::new_unchecked(node), &*node) };
-        if node.hash == hash
-            && node.len == key.len()
+        let (found, node) = unsafe { (NonNull::new_unchecked(at), &*at) };
+        if link.addr() ^ at.addr() == tag(hash)
             // SAFETY: as above.
-            && unsafe { Node::with_key(found, |there| there == key) }
+            && unsafe { Node::with_key(found, |there| equal(there, key)) }
         {
-            return Step::Found(node.id);
+            return Step::Found(node.id());
         }
         Step::Down(Path {
             slot: &node.children[(self.bits >> (u64::BITS - BITS)) as usize],
@@ -469,12 +534,13 @@ mod tests {
                 count += 1;
                 map.put_hashed(&count.to_le_bytes(), hash, &env).unwrap();
             };
-            put(0);
-            for level in 0..32 {
+            put(!(u64::MAX >> DIRECTORY_BITS));
+            for level in 0..LEVELS {
                 // Four children for the node that the path of threes reaches.
-                let prefix = !(u64::MAX >> (2 * level));
+                let used = DIRECTORY_BITS + BITS * level;
+                let prefix = !(u64::MAX >> used);
                 for child in 0..4u64 {
-                    put(prefix | child << (62 - 2 * level));
+                    put(prefix | child << (u64::BITS - BITS - used));
                 }
             }
             put(u64::MAX);
@@ -486,38 +552,87 @@ mod tests {
 
     #[test]
     fn agrees_with_a_hash_map() {
+        with_map(agree_with_a_hash_map);
+    }
+
+    /// Too little memory for a directory: everything hangs below one slot.
+    #[test]
+    fn agrees_with_a_hash_map_when_narrow() {
+        let pages = Pages::new(ENOUGH_FOR_DIRECTORY - 1);
+        let map = TraceMap::new(Rank::StackRegion);
+        agree_with_a_hash_map(&map, &pages);
+        assert!(map.is_narrow(map.root.load(Ordering::Relaxed)));
+    }
+
+    fn agree_with_a_hash_map(map: &TraceMap, pages: &Pages) {
+        let held = Held::new();
+        let env = Env::new(pages, &held);
+        let mut oracle = hashbrown::HashMap::<Vec<u8>, Id>::new();
+        let mut state = 1u64;
+        for _ in 0..20_000 {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let len = (state >> 60) as usize % 6;
+            let key: Vec<u8> = state.to_le_bytes()[2..2 + len]
+                .iter()
+                .map(|b| b % 5)
+                .collect();
+            assert_eq!(
+                map.get(&key),
+                oracle
+                    .get(&key)
+                    .copied()
+                    .or((len == 0).then_some(Id::EMPTY))
+            );
+            let (id, added) = map.put(&key, &env).unwrap();
+            if len == 0 {
+                assert_eq!((id, added), (Id::EMPTY, false));
+                continue;
+            }
+            assert_eq!(added, !oracle.contains_key(&key));
+            assert_eq!(*oracle.entry(key).or_insert(id), id);
+        }
+        let mut walked = hashbrown::HashMap::new();
+        map.for_each(|id, key| assert!(walked.insert(key.to_vec(), id).is_none()));
+        assert_eq!(walked, oracle);
+    }
+
+    /// Keys of every length, equal but for one byte, and told apart.
+    #[test]
+    fn keys_that_differ_in_one_byte() {
         with_map(|map, pages| {
             let held = Held::new();
             let env = Env::new(pages, &held);
-            let mut oracle = hashbrown::HashMap::<Vec<u8>, Id>::new();
-            let mut state = 1u64;
-            for _ in 0..20_000 {
-                state = state
-                    .wrapping_mul(6364136223846793005)
-                    .wrapping_add(1442695040888963407);
-                let len = (state >> 60) as usize % 6;
-                let key: Vec<u8> = state.to_le_bytes()[2..2 + len]
-                    .iter()
-                    .map(|b| b % 5)
-                    .collect();
-                assert_eq!(
-                    map.get(&key),
-                    oracle
-                        .get(&key)
-                        .copied()
-                        .or((len == 0).then_some(Id::EMPTY))
-                );
-                let (id, added) = map.put(&key, &env).unwrap();
-                if len == 0 {
-                    assert_eq!((id, added), (Id::EMPTY, false));
-                    continue;
+            for len in (1..=40).chain([127, 128, 255, 256, 257, 300]) {
+                let key = std::vec![7; len];
+                let (id, added) = map.put_hashed(&key, 0, &env).unwrap();
+                assert!(added, "{len}");
+                for at in 0..len {
+                    let mut other = key.clone();
+                    other[at] = 8;
+                    assert_eq!(map.get_hashed(&other, 0), None, "{len}, {at}");
                 }
-                assert_eq!(added, !oracle.contains_key(&key));
-                assert_eq!(*oracle.entry(key).or_insert(id), id);
+                assert_eq!(map.get_hashed(&key, 0), Some(id));
             }
-            let mut walked = hashbrown::HashMap::new();
-            map.for_each(|id, key| assert!(walked.insert(key.to_vec(), id).is_none()));
-            assert_eq!(walked, oracle);
+        });
+    }
+
+    /// Links whose tags are equal though the hashes are not, and the other way
+    /// round where nothing but the tags differs.
+    #[test]
+    fn tags_only_save_looking() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            let env = Env::new(pages, &held);
+            let hashes = [0, 1 << 20, 1, 0xffff, 1 << 20 | 1];
+            for added in [true, false] {
+                for (hash, id) in hashes.into_iter().zip(1..) {
+                    let key = std::format!("key {hash}");
+                    let found = map.put_hashed(key.as_bytes(), hash, &env);
+                    assert_eq!(found, Ok((Id(id), added)));
+                }
+            }
         });
     }
 

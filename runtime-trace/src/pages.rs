@@ -213,13 +213,22 @@ impl<'a> Env<'a> {
 
     /// Maps a block of zeroed bytes (not zeroed if pages come from the heap).
     pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
+        self.pages.map_within(self.limit())
+    }
+
+    /// How many bytes may still be mapped, unless somebody else does.
+    pub(crate) fn left(&self) -> usize {
+        self.limit().saturating_sub(self.pages.mapped())
+    }
+
+    fn limit(&self) -> usize {
         // Relaxed, both: as in `set_limit`.
         let limit = self.pages.limit.load(Ordering::Relaxed);
         let kept = match self.finishing {
             true => 0,
             false => self.pages.headroom.load(Ordering::Relaxed),
         };
-        self.pages.map_within(limit.saturating_sub(kept))
+        limit.saturating_sub(kept)
     }
 }
 

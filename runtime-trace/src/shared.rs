@@ -7,6 +7,7 @@
 use trace_format::{BlockReason, EventKind, StopReason, loss};
 
 use crate::batch::Batch;
+use crate::clock::{Clock, Timekeeper};
 use crate::lock::Held;
 use crate::loss::{Loss, LossCounters, Losses, NOTE_TASK};
 use crate::map::Id;
@@ -45,17 +46,17 @@ impl Tables {
     /// yet, so it is the same each time.
     pub(crate) fn open(&self, out: &Out<'_>) -> Result<Id, NoMemory> {
         for &reason in BlockReason::ALL {
-            let id = self.strings.put(reason.as_str(), out)?;
+            let id = self.strings.put_text(reason.as_str(), out)?;
             // Relaxed: published by the store of the epoch that opens these
             // tables to workers.
             self.block_reasons[reason as usize].store(id.0, Ordering::Relaxed);
         }
         for &reason in StopReason::ALL {
-            let id = self.strings.put(reason.as_str(), out)?;
+            let id = self.strings.put_text(reason.as_str(), out)?;
             // Relaxed: as above.
             self.stop_reasons[reason as usize].store(id.0, Ordering::Relaxed);
         }
-        self.strings.put(loss::CATEGORY, out)
+        self.strings.put_text(loss::CATEGORY, out)
     }
 
     /// Forgets everything.
@@ -166,6 +167,10 @@ pub(crate) struct Shared {
     pub(crate) pages: Pages,
     pub(crate) queue: Queue,
     pub(crate) tables: [Tables; 2],
+    /// By parity: how events are timed.
+    pub(crate) clocks: [Clock; 2],
+    /// The mover's.
+    pub(crate) timekeeper: Timekeeper,
     pub(crate) threads: Threads,
 }
 
@@ -201,13 +206,21 @@ impl Shared {
                 pages: Pages::new(usize::MAX),
                 queue: Queue::new(),
                 tables: [Tables::new(), Tables::new()],
+                clocks: [Clock::new(), Clock::new()],
+                timekeeper: Timekeeper::new(),
                 threads: Threads::new(),
             }
         }
     }
 
+    #[inline]
     pub(crate) fn tables(&self, epoch: u64) -> &Tables {
         &self.tables[parity(epoch)]
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self, epoch: u64) -> &Clock {
+        &self.clocks[parity(epoch)]
     }
 
     pub(crate) fn env<'a>(&'a self, held: &'a Held) -> Env<'a> {

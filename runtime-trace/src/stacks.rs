@@ -85,6 +85,7 @@ impl Pcs {
         self.len == 1
     }
 
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
         // SAFETY: the first `len` words are initialised: `with_first` writes
         // one, and `push` writes a word before it counts it.
@@ -160,16 +161,28 @@ impl StackTable {
         }
     }
 
-    /// The ID of a stack.
-    pub(crate) fn put(&self, pcs: &Pcs, out: &Out<'_>) -> Result<Id, NoMemory> {
+    /// The hash of a stack, for the two below.
+    #[inline]
+    pub(crate) fn hash(&self, pcs: &Pcs) -> u64 {
+        self.map.hash(pcs.as_bytes())
+    }
+
+    /// The ID of a stack that is there already, or of an empty one.
+    #[inline]
+    pub(crate) fn get(&self, pcs: &Pcs, hash: u64) -> Option<Id> {
         if pcs.is_empty() {
-            return Ok(Id::EMPTY);
+            return Some(Id::EMPTY);
         }
-        if let Some(id) = self.map.get(pcs.as_bytes()) {
+        self.map.get_hashed(pcs.as_bytes(), hash)
+    }
+
+    /// The ID of a stack.
+    pub(crate) fn put(&self, pcs: &Pcs, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+        if let Some(id) = self.get(pcs, hash) {
             return Ok(id);
         }
         self.claim(out)?;
-        let put = self.map.put(pcs.as_bytes(), &out.env);
+        let put = self.map.put_hashed(pcs.as_bytes(), hash, &out.env);
         if !matches!(put, Ok((_, true))) {
             // Relaxed: as in `claim`.
             self.claimed.fetch_sub(1, Ordering::Relaxed);
@@ -330,7 +343,7 @@ impl Dump<'_> {
     /// A frame of `pc`, as far as there is memory for its names.
     fn record(&self, frame: &Frame<'_>, pc: usize, nameless: &mut bool) -> Record {
         let mut id = |name| {
-            let put = self.strings.put(cut_start(name, MAX_NAME), self.out);
+            let put = self.strings.put_text(cut_start(name, MAX_NAME), self.out);
             *nameless |= put.is_err();
             put.unwrap_or(Id::EMPTY)
         };

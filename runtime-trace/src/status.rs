@@ -93,6 +93,12 @@ macro_rules! resource {
                 self.mentions.mention(epoch)
             }
 
+            /// The epoch of the latest mention, 0 if none.
+            #[inline]
+            pub(crate) fn latest_mention(&self) -> u64 {
+                self.mentions.stamp.load(Ordering::Relaxed)
+            }
+
             #[inline]
             pub(crate) fn next_sequence(&self) -> u64 {
                 self.mentions.next()
@@ -113,14 +119,6 @@ resource! {
     /// which lives as long as the tracer is used.
     ProcTrace(u32),
     /// The state of the proc that has this ID, from 0.
-}
-
-impl TaskTrace {
-    /// The epoch of the latest mention, 0 if none.
-    #[inline]
-    pub(crate) fn latest_mention(&self) -> u64 {
-        self.mentions.stamp.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -44,16 +44,36 @@ impl StringTable {
         }
     }
 
-    /// The ID of `text`, which is written out if it is new. Texts over the
-    /// limit are cut at a character's end.
-    pub(crate) fn put(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
-        let text = cut_end(text, MAX_STRING_SIZE);
-        if let Some(id) = self.map.get(text.as_bytes()) {
+    /// What is kept of `text`: all up to the limit, and a whole number of
+    /// characters.
+    #[inline]
+    pub(crate) fn cut(text: &str) -> &str {
+        match text.len() {
+            0..=MAX_STRING_SIZE => text,
+            _ => cut_end(text, MAX_STRING_SIZE),
+        }
+    }
+
+    /// The hash of a text that was cut, for the two below.
+    #[inline]
+    pub(crate) fn hash(&self, text: &str) -> u64 {
+        self.map.hash(text.as_bytes())
+    }
+
+    /// The ID of `text`, if it has been written out.
+    #[inline]
+    pub(crate) fn get(&self, text: &str, hash: u64) -> Option<Id> {
+        self.map.get_hashed(text.as_bytes(), hash)
+    }
+
+    /// The ID of `text`, which is written out if it is new.
+    pub(crate) fn put(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+        if let Some(id) = self.get(text, hash) {
             return Ok(id);
         }
         self.write(text, out, || {
             self.map
-                .put(text.as_bytes(), &out.env)
+                .put_hashed(text.as_bytes(), hash, &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
                 .map_err(AllocError::memory)
@@ -66,8 +86,14 @@ impl StringTable {
         if text.is_empty() {
             return Ok(Id::EMPTY);
         }
-        let text = cut_end(text, MAX_STRING_SIZE);
+        let text = Self::cut(text);
         self.write(text, out, || Ok((self.map.steal_id(), true)))
+    }
+
+    /// Cuts and hashes `text`, and puts it in.
+    pub(crate) fn put_text(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
+        let text = Self::cut(text);
+        self.put(text, self.hash(text), out)
     }
 
     /// Leaves all pages to the system, as [`Region::forget`].
@@ -136,7 +162,7 @@ pub(crate) fn section<'b>(
         fresh.begin(&BatchHeader {
             generation: out.generation,
             thread: NO_THREAD,
-            time: clock::now(),
+            time: clock::coarse(),
         });
         fresh.append(1, |to| {
             to[0] = kind as u8;

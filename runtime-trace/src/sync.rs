@@ -17,8 +17,10 @@ mod real {
     use core::time::Duration;
 
     pub(crate) use core::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
     };
+
+    use super::Fence;
 
     /// `core`'s cell behind the interface of loom's, which sees each access.
     #[derive(Debug)]
@@ -40,6 +42,33 @@ mod real {
         #[inline(always)]
         pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
             write(self.0.get())
+        }
+    }
+
+    /// Stores, as Release, before whatever this thread loads next as SeqCst.
+    /// Pairs with `fence.settle()` between a store and a load.
+    ///
+    /// Its own fence is an exchange, since processors whose stores wait in a
+    /// buffer do that faster than a store and a fence.
+    #[inline(always)]
+    pub(crate) fn store_before_load(word: &AtomicU64, value: u64, fence: Fence) {
+        match fence {
+            Fence::Own => {
+                // SeqCst: see above.
+                // mutant: models have the other function, below.
+                word.swap(value, Ordering::SeqCst);
+            }
+            Fence::Other => {
+                // Release: see above.
+                // mutant: models have the other function, below.
+                word.store(value, Ordering::Release);
+                // SeqCst: keeps the compiler from putting the load first. That
+                // the processor has not done so either the other side sees to:
+                // its barrier falls before the store, or between store and load,
+                // or behind the load, and is a fence there.
+                // mutant: models have the other function, below.
+                compiler_fence(Ordering::SeqCst);
+            }
         }
     }
 
@@ -103,6 +132,14 @@ mod model {
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
 
+    /// As the real one, in the way that loom knows.
+    pub(crate) fn store_before_load(word: &AtomicU64, value: u64, _: super::Fence) {
+        // Release: as promised to who loads it with Acquire.
+        word.store(value, Ordering::Release);
+        // SeqCst: see the real one.
+        fence(Ordering::SeqCst);
+    }
+
     /// One turn of a wait: the model must run somebody else.
     pub(crate) fn wait_turn(_turn: u32) {
         loom::thread::yield_now();
@@ -122,6 +159,26 @@ mod model {
             self.0 = self.0.saturating_sub(1);
             self.0 > 0
         }
+    }
+}
+
+/// Who sees to it that a store comes before a load, where two threads store
+/// something each and then load what the other stores, so that not both miss the
+/// other's: one that does so often, and one that does so rarely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// Either for itself.
+    Own,
+    /// The rare one for both.
+    Other,
+}
+
+impl Fence {
+    /// The rare one's part, between its store and its loads: whether it did it.
+    pub(crate) fn settle(self) -> bool {
+        // SeqCst: pairs with `store_before_load`.
+        fence(Ordering::SeqCst);
+        self == Self::Own || crate::sys::barrier()
     }
 }
 

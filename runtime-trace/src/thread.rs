@@ -12,10 +12,10 @@
 //!
 //! ```text
 //!   a thread (enter, leave)                   who ends epoch e (`settle`)
-//!   writing = ENTERING                        epoch = e + 1 (or 0)
-//!   ── fence ──                               ── fence ──
-//!   e' = epoch                                wait while writing is ENTERING or e
-//!   writing = e'                              take buffer[e % 2]
+//!   e' = epoch                                epoch = e + 1 (or 0)
+//!   writing = e'                              ── fence ──
+//!   ── fence ──                               wait while writing is e
+//!   epoch is still e'? else OUT, again        take buffer[e % 2]
 //!   … write into buffer[e' % 2] …
 //!   writing = OUT
 //! ```
@@ -53,7 +53,9 @@
 //! 3. Epoch `e + 2`, which uses the same buffer, begins only after `settle(e)`.
 //! 4. Slots are never freed while the tracer lives; a slot whose thread is gone
 //!    is claimed by a later one, under a new ID. IDs are never used again.
-//! 5. The latest time a thread wrote never decreases, whatever the clock does.
+//! 5. The latest time a thread wrote never decreases, whatever the clock does. It
+//!    is the time of the last event in the thread's batch of the epoch that it
+//!    writes into, if there is one: differences are to that.
 //! 6. Whoever found a batch in an offer and put `GIVEN_UP` there may read the
 //!    batch until the thread is out: the thread changes batches only from an
 //!    offer that is not `GIVEN_UP`, and adds only behind what was read.
@@ -62,10 +64,10 @@
 //!
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
-//! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides |
-//! | `writing` store of OUT | Release | the load in `settle`: the batch is seen as written; for the store of an epoch the fence does that |
+//! | the two fences | SeqCst | each other (Invariant 2): a store before a load on both sides. Where the system can fence for others, the one in `settle` is for both (`Fence`) |
+//! | `writing` stores | Release | the load in `settle`: what the thread wrote before, into a batch of the epoch before or of this, is seen |
 //! | `writing` load in `settle` | Acquire | the above |
-//! | `epoch` load in `enter` | Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
+//! | `epoch` second load in `enter` | SeqCst, as Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
 //! | `offers` store of a new batch | Release | the swap in `give_up`: the batch is seen as begun |
 //! | `offers` swap in `give_up` | Acquire | the above |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
@@ -76,22 +78,24 @@ use core::ptr::{self, NonNull};
 
 use trace_format::{BatchHeader, EventKind};
 
-use crate::batch::{Batch, peek, timed_size};
-use crate::clock;
+use crate::batch::{Batch, peek};
 use crate::lock::Rank;
 use crate::pages::{Env, NoMemory};
 use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
-    AtomicBool, AtomicPtr, AtomicU64, Ordering, Patience, UnsafeCell, const_unless_loom, fence,
+    AtomicBool, AtomicPtr, AtomicU64, Fence, Ordering, Patience, UnsafeCell, const_unless_loom,
+    store_before_load,
 };
+use crate::sys;
 
 /// What the tracer keeps for one thread, in memory that others can reach.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// `OUT`, `ENTERING`, or the epoch that the thread writes into.
+    /// `OUT`, or the epoch that the thread writes into, or would if it were still
+    /// in force.
     writing: AtomicU64,
     /// Whether a thread has this slot.
     claimed: AtomicBool,
@@ -111,8 +115,6 @@ unsafe impl Sync for Slot {}
 
 /// The thread is not between `enter` and `leave`.
 const OUT: u64 = 0;
-/// It is, but has not read the epoch yet.
-const ENTERING: u64 = u64::MAX;
 
 /// The batch in a buffer, `NONE`, `CHANGING` or `GIVEN_UP`.
 #[derive(Debug)]
@@ -180,6 +182,8 @@ enum Offered {
 pub(crate) struct Threads {
     first: AtomicPtr<Slot>,
     last_id: AtomicU64,
+    /// Whether whoever settles fences for the threads as well. Never unset.
+    fences: AtomicBool,
     memory: Region,
 }
 
@@ -189,6 +193,7 @@ impl Threads {
             Self {
                 first: AtomicPtr::new(ptr::null_mut()),
                 last_id: AtomicU64::new(0),
+                fences: AtomicBool::new(false),
                 memory: Region::new(Rank::WorkerRegion),
             }
         }
@@ -198,6 +203,26 @@ impl Threads {
     pub(crate) fn new_id(&self) -> u64 {
         // Relaxed: only distinctness matters.
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Who fences in the handshake, from now on.
+    pub(crate) fn fence(&self) -> Fence {
+        // Relaxed: the mover's own, or written before the epoch that the caller
+        // has acquired.
+        match self.fences.load(Ordering::Relaxed) {
+            true => Fence::Other,
+            false => Fence::Own,
+        }
+    }
+
+    /// Has whoever settles fence for the threads, if the system can do that. The
+    /// mover calls this before it begins an epoch, so that threads of that epoch
+    /// may rely on it.
+    pub(crate) fn fence_for_others(&self) {
+        if self.fence() == Fence::Own && sys::prepare_barrier() {
+            // Relaxed: as in `fence`.
+            self.fences.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A slot for the calling thread.
@@ -287,15 +312,18 @@ impl Threads {
     /// Waits until no thread writes into `epoch` any more, and takes the
     /// batches that they left. The epoch in force is already another.
     ///
-    /// Returns whether all were out before the patience was at its end.
+    /// Returns whether all were out before the patience was at its end. If the
+    /// system no longer fences for them there is no saying, and nothing is taken.
     pub(crate) fn settle(
         &self,
         epoch: u64,
         patience: &mut Patience,
         mut take: impl FnMut(Batch),
     ) -> bool {
-        // SeqCst: pairs with the fence in `enter` (Invariant 2).
-        fence(Ordering::SeqCst);
+        // Pairs with the fence in `enter` (Invariant 2).
+        if !self.fence().settle() {
+            return false;
+        }
         let mut all = true;
         for slot in self.iter() {
             // Looked at once a turn: a thread that was out once may be on its way
@@ -334,7 +362,11 @@ impl Threads {
         mut take: impl FnMut(Batch),
         mut copy: impl FnMut(&[u8]) -> bool,
     ) -> bool {
-        // The fence of `settle`, which comes before, orders these loads as well.
+        // The fence of `settle`, which comes before, orders these loads as well;
+        // unless it could not be had.
+        if !self.fence().settle() {
+            return false;
+        }
         let mut all = true;
         for slot in self.iter() {
             if !slot.is_in(epoch) {
@@ -360,10 +392,8 @@ impl Threads {
 impl Slot {
     /// Whether the thread may be writing into `epoch`.
     fn is_in(&self, epoch: u64) -> bool {
-        // Acquire: pairs with the Release store in `leave` and with the fence in
-        // `enter`.
-        let writing = self.writing.load(Ordering::Acquire);
-        writing == ENTERING || writing == epoch
+        // Acquire: pairs with the Release stores in `leave` and `enter`.
+        self.writing.load(Ordering::Acquire) == epoch
     }
 
     /// Takes what the thread left in the buffer of `epoch`.
@@ -402,10 +432,9 @@ impl Slot {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// What this thread is writing into already: an epoch, or `u64::MAX` if it
-    /// has yet to read it. Only a signal handler or another callback in the
-    /// middle of an emission can find any, or who comes after an `Emit` was
-    /// forgotten.
+    /// The epoch that this thread is writing into already. Only a signal handler
+    /// or another callback in the middle of an emission can find any, or who
+    /// comes after an `Emit` was forgotten.
     #[inline]
     pub(crate) fn is_writing(&self) -> Option<u64> {
         // Relaxed: this thread's own store.
@@ -415,25 +444,39 @@ impl Slot {
         }
     }
 
-    /// Starts to write: the epoch to write into, or `None` if tracing is off.
+    /// Starts to write: the epoch to write into, or `None` if tracing is off. Or
+    /// if this thread is writing already; then `busy` is called first.
     #[inline]
-    pub(crate) fn enter(&self, epoch: &AtomicU64) -> Option<u64> {
-        // Relaxed: ordered by the fence.
-        self.writing.store(ENTERING, Ordering::Relaxed);
-        // SeqCst: pairs with the fence in `settle` (Invariant 2).
-        fence(Ordering::SeqCst);
-        // Acquire: pairs with the Release store that opened the epoch.
-        match epoch.load(Ordering::Acquire) {
-            0 => {
-                self.leave();
-                None
+    pub(crate) fn enter(
+        &self,
+        epoch: &AtomicU64,
+        fence: Fence,
+        busy: impl FnOnce(u64),
+    ) -> Option<u64> {
+        // Relaxed: looked at again.
+        let mut seen = epoch.load(Ordering::Relaxed);
+        if seen == 0 {
+            return None;
+        }
+        if let Some(epoch) = self.is_writing() {
+            busy(epoch);
+            return None;
+        }
+        loop {
+            // Pairs with the fence in `settle` (Invariant 2).
+            store_before_load(&self.writing, seen, fence);
+            // SeqCst: for that; and, as Acquire, pairs with the Release store that
+            // opened the epoch.
+            // mutant: models have a true fence between the two loads, behind which
+            // it would be enough that the first one saw this epoch.
+            if epoch.load(Ordering::SeqCst) == seen {
+                return Some(seen);
             }
-            epoch => {
-                // Relaxed: the load in `settle` may see this and not the last
-                // `leave`, but the fence above comes before this store and after
-                // all that was written until then.
-                self.writing.store(epoch, Ordering::Relaxed);
-                Some(epoch)
+            self.leave();
+            // Relaxed: as above.
+            seen = epoch.load(Ordering::Relaxed);
+            if seen == 0 {
+                return None;
             }
         }
     }
@@ -519,25 +562,41 @@ pub(crate) struct Stream<'a> {
 impl Stream<'_> {
     /// Writes a timed event into `current`, beginning another batch when it
     /// does not fit.
-    #[inline]
     pub(crate) fn write(
         &self,
         current: &mut Option<Batch>,
         kind: EventKind,
         args: &[u64],
     ) -> Result<(), NoMemory> {
-        let size = timed_size(args.len());
-        let time = clock::now().max(self.latest.get());
-        self.latest.set(time);
-        let batch = match current {
-            Some(batch) if batch.has_room(size) => batch,
-            _ => self.refill(current, time)?,
+        let latest = self.latest.get();
+        let time = self.shared.clock(self.epoch).now().max(latest);
+        let written = match current {
+            Some(batch) => batch.append_timed(kind, time - latest, args),
+            None => false,
         };
-        batch.append_timed(kind, time, args);
+        if !written {
+            self.write_first(current, kind, time, args)?;
+        }
+        self.latest.set(time);
         Ok(())
     }
 
+    /// Writes the first event of another batch.
     #[cold]
+    pub(crate) fn write_first(
+        &self,
+        current: &mut Option<Batch>,
+        kind: EventKind,
+        time: u64,
+        args: &[u64],
+    ) -> Result<(), NoMemory> {
+        let batch = self.refill(current, time)?;
+        // It begins at `time`, and any event fits into an empty batch.
+        let written = batch.append_timed(kind, 0, args);
+        debug_assert!(written, "{kind:?} is larger than a batch");
+        Ok(())
+    }
+
     fn refill<'b>(
         &self,
         current: &'b mut Option<Batch>,

@@ -82,6 +82,13 @@ impl Tracer {
         self.shared.switch.epoch().load(Ordering::Relaxed) != 0
     }
 
+    /// Does now, for all tracers, what the first start in a process does, and
+    /// what takes some milliseconds (on Linux) if the process has several
+    /// threads by then. To be called, if at all, while it has one.
+    pub fn prepare() {
+        let _ = crate::sys::prepare_barrier();
+    }
+
     /// Registers the calling thread, whether tracing is on or not. The handle
     /// stays with the thread, and its ID is never given out again.
     ///

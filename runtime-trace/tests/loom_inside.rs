@@ -27,6 +27,8 @@ mod lock;
 mod loss;
 #[path = "../src/map.rs"]
 mod map;
+#[path = "../src/node.rs"]
+mod node;
 #[path = "../src/pages.rs"]
 mod pages;
 #[path = "../src/queue.rs"]

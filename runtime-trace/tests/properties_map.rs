@@ -20,6 +20,8 @@
 mod lock;
 #[path = "../src/map.rs"]
 mod map;
+#[path = "../src/node.rs"]
+mod node;
 #[path = "../src/pages.rs"]
 mod pages;
 #[path = "../src/region.rs"]
@@ -48,8 +50,9 @@ mod hash {
                 0 => u64::MAX,
                 // The same but for the last level that the hash has bits for.
                 1 => !3 | last & 3,
-                // The same but for the first.
-                2 => last << 62,
+                // The same but for where the directory's bits end and the first
+                // level's begin.
+                2 => last << 50,
                 // As they come.
                 _ => (last + key.len() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
             }

@@ -6,6 +6,8 @@
 
 #![cfg(target_os = "linux")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use e2e::check::{Ends, check};
 use e2e::kept::{Recorder, seed};
 use e2e::lone::{Lone, Silent, said_in};
@@ -27,6 +29,12 @@ fn block() -> usize {
     BLOCK_SIZE.next_multiple_of(page_size())
 }
 
+/// The tests' turns: the stacks of one's threads would count in another's figures.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Bytes that the process may write to, as the system counts them.
 fn writable() -> usize {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("the system says");
@@ -43,6 +51,7 @@ fn writable() -> usize {
 /// Blocks begin where pages do, and what is in them is there.
 #[test]
 fn blocks_begin_with_pages() {
+    let _turn = turn();
     // For who emulates another: whether it was this one.
     println!("pages of {} bytes", page_size());
     let pages = Pages::new(usize::MAX);
@@ -74,6 +83,7 @@ fn blocks_begin_with_pages() {
 /// each limit holds, whether tracing starts, ends early or goes well.
 #[test]
 fn limits_hold_in_whole_pages() {
+    let _turn = turn();
     let (mut refused, mut early, mut whole) = (0, 0, 0);
     for blocks in (0..20).chain([100]) {
         let proc = ProcTrace::new(0);
@@ -99,7 +109,7 @@ fn limits_hold_in_whole_pages() {
             "{blocks}: {mapped}"
         );
         assert_eq!(mapped % block(), 0);
-        // The C library and other tests may have asked for some as well.
+        // The C library and a test that waits for its turn may have asked for some.
         let grown = writable().saturating_sub(before);
         assert!(grown <= mapped + (4 << 20), "{blocks}: {grown}, {mapped}");
         if !started {
@@ -133,6 +143,7 @@ fn limits_hold_in_whole_pages() {
 /// A scheduler with everything that it can do, through several generations.
 #[test]
 fn a_scheduler_is_traced() {
+    let _turn = turn();
     let setup = Setup {
         seed: seed(),
         procs: 2,

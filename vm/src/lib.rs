@@ -76,7 +76,7 @@ pub use outcome::{
     Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS,
 };
 pub use recorded::{FileReport, Gap, MAX_TRACE_FILES, NotResumed, TraceReport};
-pub use trace::{DEFAULT_TRACE_MEMORY, Loss, Losses, StartError};
+pub use trace::{DEFAULT_TRACE_MEMORY, Loss, Losses, StartError, prepare_trace};
 
 /// Runs a program to its end. What it prints goes to `out`. One that may block
 /// for ever can give up with [`WouldBlock`](std::io::ErrorKind::WouldBlock) once

@@ -152,6 +152,9 @@ fn disassemble(program: &Program) -> u8 {
 }
 
 fn run(run: Run) -> Result<u8, u8> {
+    if run.trace.is_some() {
+        vm::prepare_trace();
+    }
     let program = compile(&run.file)?;
     let trace = match &run.trace {
         None => None,

@@ -9,6 +9,7 @@
 
 mod file;
 mod host;
+mod recent;
 mod sink;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ pub use runtime_trace::{Loss, Losses, StartError};
 
 pub(crate) use file::run_recorded;
 
+use self::recent::Recent;
 use crate::code::Code;
 use crate::sched::Proc;
 use crate::state::{Held, Next, Owner};
@@ -26,6 +28,12 @@ use crate::task::{Body, Label, Stack, Task, Wait};
 
 /// How much memory the tracer may use unless something else is asked for, bytes.
 pub const DEFAULT_TRACE_MEMORY: usize = runtime_trace::Config::new(1).memory_limit;
+
+/// Saves the first trace of this process some milliseconds, if it is called while
+/// there is one thread only.
+pub fn prepare_trace() {
+    Tracer::prepare();
+}
 
 /// The program's tracer.
 pub(crate) struct Tracing {
@@ -37,6 +45,7 @@ pub(crate) struct Tracing {
 /// One thread's pen.
 pub(crate) struct Recorder<'s> {
     worker: Worker<'s>,
+    recent: Recent,
     tracing: &'s Tracing,
 }
 
@@ -79,6 +88,7 @@ impl Tracing {
     pub(crate) fn recorder(&self) -> Result<Recorder<'_>, WorkerError> {
         self.tracer.worker().map(|worker| Recorder {
             worker,
+            recent: Recent::new(),
             tracing: self,
         })
     }
@@ -104,7 +114,8 @@ fn push_stack(pcs: &mut Pcs, stack: Stack<'_>) {
     }
 }
 
-fn stack_id<'i>(emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
+#[cold]
+fn new_stack<'i>(emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
     let mut pcs = Pcs::logical();
     push_stack(&mut pcs, stack);
     emit.stack(&pcs)
@@ -126,6 +137,12 @@ impl<'s> Recorder<'s> {
     /// The thread's number in the trace.
     pub(crate) fn id(&self) -> u64 {
         self.worker.id()
+    }
+
+    /// The ID of a stack.
+    #[inline]
+    fn stack<'i>(&self, emit: &'i Emit<'_, '_>, stack: Stack<'_>) -> StackId<'i> {
+        self.recent.id(emit, stack, || new_stack(emit, stack))
     }
 
     /// This thread has taken an idle proc.
@@ -180,7 +197,7 @@ impl<'s> Recorder<'s> {
         if let Some(emit) = &emit {
             let mut pcs = Pcs::logical();
             pcs.push(entry);
-            let at = creator.map_or(StackId::NONE, |here| stack_id(emit, here.stack));
+            let at = creator.map_or(StackId::NONE, |here| self.stack(emit, here.stack));
             emit.task_create(&new.trace, emit.stack(&pcs), at);
         }
         new.body.publish();
@@ -205,7 +222,7 @@ impl<'s> Recorder<'s> {
     ) {
         let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
         if let Some(emit) = &emit {
-            emit.task_stop(why, stack_id(emit, owner.get().calls(code)));
+            emit.task_stop(why, self.stack(emit, owner.get().calls(code)));
         }
         if why == StopReason::Yield {
             owner.get_mut().step_over();
@@ -218,7 +235,7 @@ impl<'s> Recorder<'s> {
         let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
         if let Some(emit) = &emit {
             let body = owner.get();
-            emit.task_block(reason(body.wait), stack_id(emit, body.calls(code)));
+            emit.task_block(reason(body.wait), self.stack(emit, body.calls(code)));
         }
         owner.release(Next::Waiting);
     }
@@ -237,7 +254,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), waker.map(|here| &here.task.trace));
         if let Some(emit) = &emit {
-            let at = waker.map_or(StackId::NONE, |here| stack_id(emit, here.stack));
+            let at = waker.map_or(StackId::NONE, |here| self.stack(emit, here.stack));
             emit.task_unblock(
                 &task.trace,
                 |pcs| push_stack(pcs, held.get().calls(code)),
@@ -262,7 +279,7 @@ impl<'s> Recorder<'s> {
     ) {
         let emit = self.worker.acquire(Some(proc.trace()), Some(&task.trace));
         if let Some(emit) = &emit {
-            emit.syscall_begin(stack_id(emit, owner.get().calls(code)));
+            emit.syscall_begin(self.stack(emit, owner.get().calls(code)));
         }
         owner.release(Next::Syscall);
     }
@@ -309,7 +326,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.user_task_begin(id, parent, name, stack_id(&emit, here.stack));
+            emit.user_task_begin(id, parent, name, self.stack(&emit, here.stack));
         }
         id
     }
@@ -319,7 +336,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.user_task_end(id, stack_id(&emit, here.stack));
+            emit.user_task_end(id, self.stack(&emit, here.stack));
         }
     }
 
@@ -338,7 +355,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.region_begin(user_task, name, stack_id(&emit, here.stack));
+            emit.region_begin(user_task, name, self.stack(&emit, here.stack));
         }
     }
 
@@ -347,7 +364,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.region_end(user_task, name, stack_id(&emit, here.stack));
+            emit.region_end(user_task, name, self.stack(&emit, here.stack));
         }
     }
 
@@ -363,7 +380,7 @@ impl<'s> Recorder<'s> {
             .worker
             .acquire(Some(proc.trace()), Some(&here.task.trace))
         {
-            emit.log(user_task, category, message, stack_id(&emit, here.stack));
+            emit.log(user_task, category, message, self.stack(&emit, here.stack));
         }
     }
 

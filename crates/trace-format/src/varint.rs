@@ -48,6 +48,28 @@ pub fn encode(mut value: u64, out: &mut [u8]) -> usize {
     at + 1
 }
 
+/// The encoding of a number below 2²¹ as a word whose first bytes, in memory
+/// order once it is stored as little-endian, are the encoding, and their number.
+/// The bytes behind them are of no meaning. `None` for larger numbers.
+///
+/// For who has room for a whole word: one store instead of one a byte.
+#[inline(always)]
+pub const fn pack(value: u64) -> Option<(u64, usize)> {
+    const LOW: u64 = 0x7f;
+    const MORE: u64 = 0x80;
+    if value < 1 << 7 {
+        return Some((value, 1));
+    }
+    let two = value & LOW | MORE | value << 1 & LOW << 8;
+    if value < 1 << 14 {
+        return Some((two, 2));
+    }
+    if value < 1 << 21 {
+        return Some((two | MORE << 8 | value << 2 & LOW << 16, 3));
+    }
+    None
+}
+
 /// Encodes `value` in exactly [`MAX_LEN`] bytes, padded with empty groups.
 ///
 /// For a number whose place is reserved before it is known, as a batch's size.
@@ -114,6 +136,20 @@ mod tests {
             assert_eq!(decode(&encode_padded(value)), Ok((value, MAX_LEN)));
             for cut in 0..used {
                 assert_eq!(decode(&out[..cut]), Err(VarintError::Truncated));
+            }
+        }
+    }
+
+    #[test]
+    fn words_begin_as_the_bytes_do() {
+        for value in edges() {
+            let mut out = [0; MAX_LEN];
+            let used = encode(value, &mut out);
+            match pack(value) {
+                Some((word, len)) => {
+                    assert_eq!(word.to_le_bytes()[..len], out[..used], "{value}");
+                }
+                None => assert!(used > 3, "{value}"),
             }
         }
     }

@@ -7,74 +7,84 @@ use super::{Emit, StackId};
 
 impl Emit<'_, '_> {
     /// The running task enters a region; `user_task` is 0 for none.
+    #[inline]
     pub fn region_begin(&self, user_task: u64, name: &str, stack: StackId<'_>) {
         self.region(EventKind::UserRegionBegin, user_task, name, stack);
     }
 
     /// The running task leaves the region that it entered last.
+    #[inline]
     pub fn region_end(&self, user_task: u64, name: &str, stack: StackId<'_>) {
         self.region(EventKind::UserRegionEnd, user_task, name, stack);
     }
 
+    #[inline]
     fn region(&self, kind: EventKind, user_task: u64, name: &str, stack: StackId<'_>) {
         self.mention_running();
         // A region's begin and end must agree, so neither is dropped singly.
-        match self.put_string(name) {
-            Ok(name) => self.transition(kind, &[user_task, name.0, stack.0.0]),
-            Err(refused) => self.end_early(refused),
+        match self.pen.put_string(name) {
+            Ok(name) => self.pen.transition(kind, &[user_task, name.0, stack.0.0]),
+            Err(refused) => self.pen.end_early(refused),
         }
     }
 
     /// A user task begins. `id` is 1 or more, and used once; `parent` is 0 for
     /// none.
+    #[inline]
     pub fn user_task_begin(&self, id: u64, parent: u64, name: &str, stack: StackId<'_>) {
         self.mention_running();
-        match self.put_string(name) {
+        match self.pen.put_string(name) {
             Ok(name) => {
-                self.transition(EventKind::UserTaskBegin, &[id, parent, name.0, stack.0.0]);
+                self.pen
+                    .transition(EventKind::UserTaskBegin, &[id, parent, name.0, stack.0.0]);
             }
-            Err(refused) => self.end_early(refused),
+            Err(refused) => self.pen.end_early(refused),
         }
     }
 
     /// A user task ends.
+    #[inline]
     pub fn user_task_end(&self, id: u64, stack: StackId<'_>) {
         self.mention_running();
-        self.transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
+        self.pen
+            .transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
     }
 
     /// The running task logs a message, for a user task or for none (0).
+    #[inline]
     pub fn log(&self, user_task: u64, category: &str, message: &str, stack: StackId<'_>) {
         self.mention_running();
-        let category = self.put_string(category);
-        match category.and_then(|category| Ok((category, self.emit_string(message)?))) {
-            Ok((category, message)) => self.droppable(
+        let category = self.pen.put_string(category);
+        match category.and_then(|category| Ok((category, self.pen.emit_string(message)?))) {
+            Ok((category, message)) => self.pen.droppable(
                 EventKind::UserLog,
                 &[user_task, category.0, message.0, stack.0.0],
             ),
-            Err(refused) => self.lose(refused),
+            Err(refused) => self.pen.lose(refused),
         }
     }
 
     /// Labels the running task.
+    #[inline]
     pub fn label(&self, label: &str) {
         self.mention_running();
-        match self.put_string(label) {
-            Ok(label) => self.droppable(EventKind::GoLabel, &[label.0]),
-            Err(refused) => self.lose(refused),
+        match self.pen.put_string(label) {
+            Ok(label) => self.pen.droppable(EventKind::GoLabel, &[label.0]),
+            Err(refused) => self.pen.lose(refused),
         }
     }
 
     /// Bytes live on the heap. Needs a proc.
+    #[inline]
     pub fn heap_alloc(&self, bytes: u64) {
         self.mention_running();
-        self.droppable(EventKind::HeapAlloc, &[bytes]);
+        self.pen.droppable(EventKind::HeapAlloc, &[bytes]);
     }
 
     /// Bytes at which the next collection is due. Needs a proc.
     pub fn heap_goal(&self, bytes: u64) {
         self.mention_running();
-        self.droppable(EventKind::HeapGoal, &[bytes]);
+        self.pen.droppable(EventKind::HeapGoal, &[bytes]);
     }
 
     /// The running task has stopped the world; `kind` says what for.
@@ -84,15 +94,17 @@ impl Emit<'_, '_> {
     /// whose begin they have not seen.
     pub fn stop_the_world_begin(&self, kind: &str, stack: StackId<'_>) {
         self.mention_running();
-        match self.put_string(kind) {
-            Ok(kind) => self.transition(EventKind::STWBegin, &[kind.0, stack.0.0]),
-            Err(refused) => self.end_early(refused),
+        match self.pen.put_string(kind) {
+            Ok(kind) => self
+                .pen
+                .transition(EventKind::STWBegin, &[kind.0, stack.0.0]),
+            Err(refused) => self.pen.end_early(refused),
         }
     }
 
     /// The world goes on.
     pub fn stop_the_world_end(&self) {
         self.mention_running();
-        self.transition(EventKind::STWEnd, &[]);
+        self.pen.transition(EventKind::STWEnd, &[]);
     }
 }

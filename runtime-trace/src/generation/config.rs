@@ -31,6 +31,10 @@ pub struct Config {
     /// [`Emit`](crate::Emit); 5 s by default. A thread that takes longer is
     /// taken for dead, and the trace ends: see [`AdvanceError::ThreadStuck`].
     pub patience: Duration,
+    /// Whether events are timed by the processor's counter where that is steady,
+    /// which is much the faster way, or by the system's monotonic clock alone;
+    /// true by default. Time is the same in the end.
+    pub counter: bool,
 }
 
 impl Config {
@@ -43,6 +47,7 @@ impl Config {
             generation_bytes: 16 << 20,
             memory_limit: 256 << 20,
             patience: Duration::from_secs(5),
+            counter: true,
         }
     }
 }

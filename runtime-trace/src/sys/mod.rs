@@ -4,12 +4,16 @@
 //! calls no foreign code. Pages come from `mmap` (`mmap.rs`) or, in models and
 //! for tools that check memory, from the heap (`heap.rs`).
 
+mod barrier;
+mod counter;
 #[cfg(any(loom, heap_pages))]
 mod heap;
 #[cfg(not(any(loom, heap_pages)))]
 mod mmap;
 mod unix;
 
+pub(crate) use barrier::{barrier, prepare_barrier};
+pub(crate) use counter::{counter, counter_is_steady};
 #[cfg(any(loom, heap_pages))]
 pub(crate) use heap::{map, taken_by, unmap};
 #[cfg(all(target_os = "linux", not(any(loom, heap_pages))))]

@@ -78,7 +78,7 @@ pub(crate) fn endless() -> Patience {
 
 /// Writes the creation of task `id`.
 pub(crate) fn create(batch: &mut Batch, id: u64) {
-    batch.append_timed(EventKind::GoCreate, 0, &[id, 0, 0]);
+    assert!(batch.append_timed(EventKind::GoCreate, 0, &[id, 0, 0]));
 }
 
 /// Reads a queue, piece by piece, as the tracer's reader does.

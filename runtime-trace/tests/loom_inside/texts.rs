@@ -10,6 +10,7 @@ use crate::lock::Held;
 use crate::map::Id;
 use crate::pages::{BLOCK_SIZE, NoMemory, Pages};
 use crate::strings::StringTable;
+use crate::sync::Fence;
 use crate::thread::Threads;
 
 struct Texts {
@@ -27,7 +28,7 @@ fn texts() -> Arc<Texts> {
 impl Texts {
     fn put(&self, text: &str) -> Result<Id, NoMemory> {
         let held = Held::new();
-        self.table.put(text, &self.output.out(1, &held))
+        self.table.put_text(text, &self.output.out(1, &held))
     }
 
     /// What the file defines, once nobody adds to the table any more.
@@ -148,7 +149,7 @@ fn an_id_stands_in_the_file_of_its_generation() {
                 let held = Held::new();
                 let env = tracer.texts.output.env(&held);
                 let slot = tracer.threads.claim(&env).unwrap();
-                let epoch = slot.enter(&tracer.epoch)?;
+                let epoch = slot.enter(&tracer.epoch, Fence::Own, |_| {})?;
                 assert_eq!(epoch, 1);
                 let id = tracer.texts.put("text").unwrap();
                 slot.leave();

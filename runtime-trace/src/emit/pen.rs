@@ -1,0 +1,280 @@
+//! Writing one thread's events into one generation.
+//!
+//! What happens nearly always is inlined into the scheduler: a check each for
+//! whether the generation has the task's and the proc's status and whether the
+//! batch has room, and then the bytes. All else is kept out of the way, in
+//! functions that take a [`Pen`] by value, so that nothing of an emission needs
+//! to be in memory.
+
+use trace_format::{EventKind, ProcStatus, TaskStatus};
+
+use super::Worker;
+use crate::loss::{Loss, Text};
+use crate::map::Id;
+use crate::pages::NoMemory;
+use crate::queue::parity;
+use crate::shared::End;
+use crate::stacks::Pcs;
+use crate::status::{ProcTrace, TaskTrace};
+use crate::strings::StringTable;
+use crate::sync::Ordering;
+use crate::thread::Stream;
+
+/// A thread between `enter` and `leave`, and the epoch that it may write into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pen<'e, 't> {
+    pub(super) worker: &'e Worker<'t>,
+    pub(super) epoch: u64,
+}
+
+/// Interning.
+impl Pen<'_, '_> {
+    /// The ID of a stack. Without memory for it, no stack, which is counted.
+    #[inline]
+    pub(super) fn stack(self, pcs: &Pcs) -> Id {
+        let tables = self.worker.shared.tables(self.epoch);
+        let hash = tables.stacks.hash(pcs);
+        match tables.stacks.get(pcs, hash) {
+            Some(id) => id,
+            None => self.new_stack(pcs, hash),
+        }
+    }
+
+    #[cold]
+    fn new_stack(self, pcs: &Pcs, hash: u64) -> Id {
+        let shared = self.worker.shared;
+        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
+        match shared.tables(self.epoch).stacks.put(pcs, hash, &out) {
+            Ok(id) => id,
+            Err(_) => {
+                shared.lose(self.epoch, Loss::Stack, 1);
+                Id::EMPTY
+            }
+        }
+    }
+
+    /// The ID of a string that is likely to come again, as a name. Longer ones
+    /// than 1,024 bytes are cut.
+    #[inline]
+    pub(super) fn put_string(self, text: &str) -> Result<Id, NoMemory> {
+        let recent = &self.worker.recent;
+        let find = || self.find_string(text);
+        recent.id(self.epoch, text, find)
+    }
+
+    #[inline(never)]
+    fn find_string(self, text: &str) -> Result<Id, NoMemory> {
+        let shared = self.worker.shared;
+        let strings = &shared.tables(self.epoch).strings;
+        let text = StringTable::cut(text);
+        let hash = strings.hash(text);
+        match strings.get(text, hash) {
+            Some(id) => Ok(id),
+            None => {
+                let out = shared.out(self.epoch, &shared.env(&self.worker.held));
+                strings.put(text, hash, &out)
+            }
+        }
+    }
+
+    /// The ID of a string that is unlikely to come again, as a message. It is
+    /// written out and not kept.
+    pub(super) fn emit_string(self, text: &str) -> Result<Id, NoMemory> {
+        let shared = self.worker.shared;
+        let out = shared.out(self.epoch, &shared.env(&self.worker.held));
+        shared.tables(self.epoch).strings.emit(text, &out)
+    }
+}
+
+/// Statuses and notes.
+impl Pen<'_, '_> {
+    #[inline]
+    pub(super) fn mention_proc(self, proc: &ProcTrace, status: ProcStatus) {
+        if proc.latest_mention() != self.epoch {
+            self.first_mention_of_proc(proc, status);
+        }
+    }
+
+    #[cold]
+    fn first_mention_of_proc(self, proc: &ProcTrace, status: ProcStatus) {
+        proc.mention(self.epoch);
+        self.own(
+            EventKind::ProcStatus,
+            &[u64::from(proc.id()), status as u64],
+        );
+    }
+
+    #[inline]
+    pub(super) fn mention_task(
+        self,
+        task: &TaskTrace,
+        status: TaskStatus,
+        stack: impl FnOnce(&mut Pcs),
+    ) {
+        if task.latest_mention() != self.epoch {
+            self.first_mention_of_task(task, status, stack);
+        }
+    }
+
+    #[cold]
+    fn first_mention_of_task(
+        self,
+        task: &TaskTrace,
+        status: TaskStatus,
+        stack: impl FnOnce(&mut Pcs),
+    ) {
+        // Asked before anything is noted, since it may unwind.
+        let mut pcs = Pcs::logical();
+        stack(&mut pcs);
+        task.mention(self.epoch);
+        let thread = match status {
+            TaskStatus::Running | TaskStatus::Syscall => self.worker.id(),
+            TaskStatus::Runnable | TaskStatus::Waiting => trace_format::limits::NO_THREAD,
+        };
+        let args = [task.id(), thread, status as u64, self.stack(&pcs).0];
+        match args[3] {
+            0 => self.own(EventKind::GoStatus, &args[..3]),
+            _ => self.own(EventKind::GoStatusStack, &args),
+        }
+    }
+
+    /// Writes what the generation has yet to say from a running task: how many
+    /// procs there are, and what was lost. `runs` says whether one runs here.
+    #[inline]
+    pub(super) fn write_notes(self, runs: bool) {
+        // Relaxed: whoever finds the note due takes it, once; there is nothing
+        // behind it but figures.
+        if self.worker.shared.notes_due.load(Ordering::Relaxed) == self.epoch {
+            self.write_due_notes(runs);
+        }
+    }
+
+    #[cold]
+    fn write_due_notes(self, runs: bool) {
+        let shared = self.worker.shared;
+        if !runs
+            || shared
+                .notes_due
+                // Relaxed: as above.
+                .compare_exchange(self.epoch, 0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+        {
+            return;
+        }
+        // Relaxed: a figure.
+        let procs = shared.procs.load(Ordering::Relaxed);
+        // If these cannot be written, the figures are still in the API.
+        let _ = self.write(EventKind::ProcsChange, &[u64::from(procs), 0]);
+        if let Some(losses) = shared.untold(self.epoch)
+            && let Ok(message) = self.emit_string(<Text>::of(&losses).as_str())
+        {
+            // Relaxed: written before the epoch that `enter` has acquired.
+            let category = shared.note_category.load(Ordering::Relaxed);
+            let note = [0, category, message.0, 0];
+            if self.write(EventKind::UserLog, &note).is_ok() {
+                shared.generation_losses[parity(self.epoch)].tell(losses.total());
+            }
+        }
+    }
+}
+
+/// Events.
+impl Pen<'_, '_> {
+    /// Writes an event without which the trace would not be true.
+    #[inline(always)]
+    pub(super) fn transition(self, kind: EventKind, args: &[u64]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.end_early(refused);
+        }
+    }
+
+    /// As [`transition`](Self::transition), for what the tracer says by itself:
+    /// if it cannot be written, the event that needs it is what is lost.
+    #[inline(always)]
+    pub(super) fn own(self, kind: EventKind, args: &[u64]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.lose_status(refused);
+        }
+    }
+
+    /// Writes an event without which the trace is still true.
+    #[inline(always)]
+    pub(super) fn droppable(self, kind: EventKind, args: &[u64]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.lose(refused);
+        }
+    }
+
+    #[inline(always)]
+    fn write(self, kind: EventKind, args: &[u64]) -> Result<(), NoMemory> {
+        let worker = self.worker;
+        let latest = worker.latest.get();
+        let time = worker.shared.clock(self.epoch).now().max(latest);
+        // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
+        // `enter`, which returned this epoch, and `leave`; and writing an event
+        // does not come back here.
+        let written = unsafe {
+            worker.slot.with_buffer(self.epoch, |buffer| match buffer {
+                Some(batch) => batch.append_timed(kind, time - latest, args),
+                None => false,
+            })
+        };
+        if !written {
+            self.write_first(kind, time, args)?;
+        }
+        worker.latest.set(time);
+        worker.slot.count_event();
+        Ok(())
+    }
+
+    /// Writes the first event of another batch.
+    #[cold]
+    fn write_first(self, kind: EventKind, time: u64, args: &[u64]) -> Result<(), NoMemory> {
+        let worker = self.worker;
+        worker.fence.set(worker.shared.threads.fence());
+        let stream = Stream {
+            shared: worker.shared,
+            env: worker.shared.env(&worker.held),
+            epoch: self.epoch,
+            thread: worker.slot.id(),
+            offer: Some(worker.slot.offer(self.epoch)),
+            latest: &worker.latest,
+        };
+        // SAFETY: as in `write`.
+        unsafe {
+            worker.slot.with_buffer(self.epoch, |buffer| {
+                stream.write_first(buffer, kind, time, args)
+            })
+        }
+    }
+
+    #[cold]
+    pub(super) fn end_early(self, refused: NoMemory) {
+        self.lose(refused);
+        self.worker.shared.end_early(self.epoch, End::Memory);
+    }
+
+    /// Counts an event that is lost.
+    #[cold]
+    pub(super) fn lose(self, refused: NoMemory) {
+        let worker = self.worker;
+        match worker.statusless.replace((0, Loss::AfterEnd)) {
+            (epoch, cause) if epoch == self.epoch => worker.shared.lose(epoch, cause, 1),
+            _ => worker
+                .shared
+                .lose_event(self.epoch, refused, &worker.shared.env(&worker.held)),
+        }
+    }
+
+    /// Ends the trace where a status cannot be written.
+    #[cold]
+    fn lose_status(self, refused: NoMemory) {
+        let worker = self.worker;
+        let shared = worker.shared;
+        if !shared.has_ended_early(self.epoch) {
+            let cause = shared.why_lost(self.epoch, refused, &shared.env(&worker.held));
+            worker.statusless.set((self.epoch, cause));
+        }
+        shared.end_early(self.epoch, End::Memory);
+    }
+}

@@ -1,0 +1,184 @@
+//! A thread's handle, and what it needs to begin an emission.
+
+use core::cell::Cell;
+
+use trace_format::{ProcStatus, TaskStatus};
+
+use super::Emit;
+use super::pen::Pen;
+use super::recent::Recent;
+use crate::lock::Held;
+use crate::loss::Loss;
+use crate::pages::NoMemory;
+use crate::region::AllocError;
+use crate::shared::{End, Shared};
+use crate::stacks::Pcs;
+use crate::status::{ProcTrace, TaskTrace};
+use crate::sync::{AtomicU64, Fence, Ordering};
+use crate::thread::Slot;
+
+/// What a thread holds, as the trace knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound<'t> {
+    /// The epoch that was told; 0 if none was.
+    pub(super) epoch: u64,
+    pub(super) proc: Option<&'t ProcTrace>,
+    /// The task's ID, 0 if there is none, and the epoch of its latest mention.
+    /// Its state may be gone by the time that this is needed.
+    pub(super) task: u64,
+    pub(super) mentioned: u64,
+}
+
+/// A thread's handle on the tracer.
+///
+/// Dropping it, also by unwinding, ends in the trace the task that the thread
+/// still runs and stops the proc that it still holds, and hands its events in.
+/// The embedder does not mention that task again. If the task is in a system
+/// call, only the task ends: the proc, unless it has been stolen, is still to be
+/// ([`Emit::proc_steal`]). A thread that goes without having emitted anything in
+/// this file leaves nothing behind: a task that is in a system call since before
+/// is ended by [`Emit::task_end_in_syscall`], or not at all.
+#[derive(Debug)]
+pub struct Worker<'t> {
+    /// The epoch in force, 0 when tracing is off.
+    epoch: &'t AtomicU64,
+    pub(super) shared: &'t Shared,
+    pub(super) slot: &'t Slot,
+    pub(super) held: Held,
+    /// Who fences as this thread enters: the thread itself, until it has been in
+    /// an epoch that began after that was changed.
+    pub(super) fence: Cell<Fence>,
+    /// Names that it had last.
+    pub(super) recent: Recent,
+    /// Time of this thread's latest event.
+    pub(super) latest: Cell<u64>,
+    pub(super) bound: Cell<Bound<'t>>,
+    /// The epoch in which this thread's task entered the system call that it is
+    /// in; 0 if it is in none.
+    pub(super) in_syscall: Cell<u64>,
+    /// The epoch in which a status of an event to come could not be written, and
+    /// why: the event is lost for that.
+    pub(super) statusless: Cell<(u64, Loss)>,
+}
+
+impl<'t> Worker<'t> {
+    /// Registers the calling thread.
+    pub(crate) fn register(shared: &'t Shared) -> Result<Self, NoMemory> {
+        if shared.switch.is_forked() {
+            return Err(NoMemory::System);
+        }
+        let held = Held::new();
+        shared.switch.map(&shared.env(&held))?;
+        let slot = shared
+            .threads
+            .claim(&shared.env(&held))
+            .map_err(AllocError::memory)?;
+        Ok(Self {
+            epoch: shared.switch.epoch(),
+            shared,
+            slot,
+            held,
+            fence: Cell::new(Fence::Own),
+            recent: Recent::new(),
+            latest: Cell::new(0),
+            bound: Cell::new(Bound {
+                epoch: 0,
+                proc: None,
+                task: 0,
+                mentioned: 0,
+            }),
+            in_syscall: Cell::new(0),
+            statusless: Cell::new((0, Loss::AfterEnd)),
+        })
+    }
+
+    /// The thread's ID in the trace, from 1.
+    pub fn id(&self) -> u64 {
+        self.slot.id()
+    }
+
+    /// Begins to emit events, if tracing is on.
+    ///
+    /// `proc` and `task` are what this thread holds at this moment, before the
+    /// events that follow; a task without a proc is in a system call. If either
+    /// has not been mentioned in the generation, its status is written first.
+    #[inline]
+    pub fn acquire<'e>(
+        &'e self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&'e TaskTrace>,
+    ) -> Option<Emit<'e, 't>> {
+        let busy = |epoch| self.lose_reentrant(epoch);
+        let epoch = self.slot.enter(self.epoch, self.fence.get(), busy)?;
+        Some(Emit {
+            pen: Pen {
+                worker: self,
+                epoch,
+            },
+            proc: Cell::new(proc),
+            task: Cell::new(task),
+        })
+    }
+
+    #[cold]
+    fn lose_reentrant(&self, epoch: u64) {
+        self.shared.lose(epoch, Loss::Reentrant, 1);
+    }
+
+    /// Makes sure that the generation mentions what this thread holds: see
+    /// [`Host::checkpoint`](crate::Host::checkpoint).
+    ///
+    /// `stack` is asked for the running task's stack, leaf first, only if it is
+    /// needed.
+    pub fn checkpoint(
+        &self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        stack: impl FnOnce(&mut Pcs),
+    ) {
+        if let Some(emit) = self.acquire(proc, task) {
+            // A status that is lost here belongs to no event.
+            emit.mention_proc(ProcStatus::Running);
+            if let Some(task) = task {
+                emit.pen.mention_task(task, TaskStatus::Running, stack);
+            }
+            emit.write_notes();
+        }
+    }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        if let Some(epoch) = self.slot.is_writing() {
+            // An `Emit` was forgotten. It is known no better what this thread
+            // holds, so the trace can only end.
+            self.shared.end_early(epoch, End::Stuck);
+            self.slot.leave();
+            self.slot.give_up();
+            return;
+        }
+        let bound = self.bound.get();
+        if let Some(emit) = self.acquire(None, None) {
+            // Relaxed: written before the epoch that `acquire` has acquired.
+            let first = self.shared.first_epoch.load(Ordering::Relaxed);
+            // What an earlier file was told goes with it, and what was entered
+            // in it was left untraced.
+            if bound.epoch >= first {
+                let in_syscall = self.in_syscall.get() >= first;
+                emit.proc.set(bound.proc.filter(|_| !in_syscall));
+                let task = (bound.task != 0).then_some((bound.task, bound.mentioned));
+                emit.close(task, in_syscall);
+            }
+            let out = self
+                .shared
+                .out(emit.pen.epoch, &self.shared.env(&self.held));
+            // SAFETY: this is the slot's thread, within `emit`, and no other
+            // use of the buffer is in progress.
+            unsafe {
+                self.slot
+                    .hand_in(emit.pen.epoch, |batch| out.push_full(batch))
+            };
+        }
+        self.slot.give_up();
+    }
+}

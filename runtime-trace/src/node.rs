@@ -1,0 +1,152 @@
+//! A node of the map, the key behind it, and the links that lead to it.
+//!
+//! ```text
+//!  link: │ 63..48: hash bits 15..0 of the key │ 47..0: address │
+//!                                                   ▼
+//!  node: │ children: 4 links │ ID, length │ key … │
+//! ```
+//!
+//! Invariants and orderings are those of [the map](crate::map).
+
+use core::ptr::{self, NonNull};
+
+use crate::map::Id;
+use crate::pages::{Env, NoMemory};
+use crate::region::{AllocError, MAX_ALLOC, Region};
+use crate::sync::{AtomicPtr, UnsafeCell};
+
+/// Children of a node.
+pub(crate) const FANOUT: usize = 4;
+
+/// Longest key, bytes.
+pub const MAX_KEY: usize = MAX_ALLOC - size_of::<Node>();
+
+#[repr(C, align(8))]
+pub(crate) struct Node {
+    pub(crate) children: [AtomicPtr<Node>; FANOUT],
+    /// The ID, above the key's length.
+    id_and_len: u64,
+    /// Stands for the bytes of the key, which follow the node: who reads or
+    /// writes them goes through this cell, so that models see it.
+    key: UnsafeCell<()>,
+}
+
+#[cfg(not(loom))]
+static_assertions::const_assert_eq!(size_of::<Node>(), 40);
+
+/// Bits of the key's length beside the ID, whose other 48 no counter exhausts.
+const LEN_BITS: u32 = 16;
+static_assertions::const_assert!(MAX_KEY < 1 << LEN_BITS);
+
+impl Node {
+    #[inline]
+    pub(crate) fn id(&self) -> Id {
+        Id(self.id_and_len >> LEN_BITS)
+    }
+
+    /// Makes a node for `key`, known to nobody yet.
+    pub(crate) fn make(
+        key: &[u8],
+        id: impl FnOnce() -> Id,
+        memory: &Region,
+        env: &Env<'_>,
+    ) -> Result<NonNull<Self>, AllocError> {
+        let size = size_of::<Self>()
+            .checked_add(key.len())
+            .ok_or(AllocError::TooLarge)?;
+        let node = memory.alloc(size, env)?.cast::<Self>();
+        if !is_linkable(node) {
+            // No system gives such addresses unasked.
+            return Err(NoMemory::System.into());
+        }
+        // SAFETY: the allocation is ours, aligned to 8 and as large as the node
+        // and the key together; the key is not part of it. Nothing of it is
+        // assumed to be zero.
+        unsafe {
+            node.write(Self {
+                children: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+                id_and_len: id().0 << LEN_BITS | key.len() as u64,
+                key: UnsafeCell::new(()),
+            });
+            node.as_ref().key.with_mut(|_| {
+                ptr::copy_nonoverlapping(key.as_ptr(), node.as_ptr().add(1).cast(), key.len());
+            });
+        }
+        Ok(node)
+    }
+
+    /// Calls `read` with the key's bytes.
+    ///
+    /// # Safety
+    ///
+    /// `this` came out of a link of a map that has not been reset since.
+    #[inline]
+    pub(crate) unsafe fn with_key<R>(this: NonNull<Self>, read: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: Invariant 2 and the caller's word: the node is initialised,
+        // and nobody writes to it apart from its children.
+        let node = unsafe { this.as_ref() };
+        let len = node.id_and_len as usize % (1 << LEN_BITS);
+        node.key.with(|_| {
+            // SAFETY: `make` allocated and wrote `len` bytes behind the
+            // node before publishing it.
+            read(unsafe { core::slice::from_raw_parts(this.as_ptr().add(1).cast(), len) })
+        })
+    }
+}
+
+/// Where a link keeps bits of the hash: above the 48 bits that addresses have
+/// unless a program asks for more. Narrower addresses leave no room for any.
+const TAG_SHIFT: u32 = if usize::BITS == 64 { 48 } else { 0 };
+
+/// What a link to a node of a key with this hash has in its upper bits.
+#[inline]
+pub(crate) fn tag(hash: u64) -> usize {
+    match TAG_SHIFT {
+        0 => 0,
+        shift => (hash as usize) << shift,
+    }
+}
+
+/// The link to a node.
+pub(crate) fn link(node: NonNull<Node>, hash: u64) -> *mut Node {
+    node.as_ptr().map_addr(|at| at | tag(hash))
+}
+
+/// The node that a link leads to.
+#[inline]
+pub(crate) fn node_of(link: *mut Node) -> *mut Node {
+    match TAG_SHIFT {
+        0 => link,
+        shift => link.map_addr(|at| at & ((1 << shift) - 1)),
+    }
+}
+
+/// Whether an address leaves a link's upper bits free.
+fn is_linkable(node: NonNull<Node>) -> bool {
+    node_of(node.as_ptr()) == node.as_ptr()
+}
+
+/// Whether two keys are the same. For keys as they come this is less than a call.
+#[inline(always)]
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && match a.len() {
+            8..16 => equal_by::<8>(a, b),
+            16..=256 => equal_by::<16>(a, b),
+            _ => a == b,
+        }
+}
+
+/// The same for keys of one length, at least `N`, by so many bytes at once.
+#[inline(always)]
+fn equal_by<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+    // The last bytes overlap those before, unless they are a piece themselves.
+    let pieces = (a.len() - 1) / N;
+    let pairs = a.as_chunks::<N>().0.iter().zip(b.as_chunks::<N>().0);
+    for (a, b) in pairs.take(pieces) {
+        if a != b {
+            return false;
+        }
+    }
+    a.last_chunk::<N>() == b.last_chunk()
+}
