@@ -167,7 +167,7 @@ impl Ours {
             What::StackHit => {
                 for number in from..to {
                     if let Some(emit) = acquire() {
-                        let stack = emit.stack(&self.stack(number % STACKS));
+                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
                         emit.user_task_end(1, stack);
                     }
                 }
@@ -175,7 +175,7 @@ impl Ours {
             What::StackMiss => {
                 for number in from..to {
                     if let Some(emit) = acquire() {
-                        let stack = emit.stack(&self.stack(number));
+                        let stack = emit.stack(self.stack(number, &mut Pcs::logical()));
                         emit.user_task_end(1, stack);
                     }
                 }
@@ -200,11 +200,11 @@ impl Ours {
             What::RegionStack => {
                 for number in from..to {
                     if let Some(emit) = acquire() {
-                        let stack = emit.stack(&self.stack(number % STACKS));
+                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
                         emit.region_begin(0, "region", stack);
                     }
                     if let Some(emit) = acquire() {
-                        let stack = emit.stack(&self.stack(number % STACKS));
+                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
                         emit.region_end(0, "region", stack);
                     }
                 }
@@ -212,7 +212,7 @@ impl Ours {
             What::LogStack => {
                 for number in from..to {
                     if let Some(emit) = acquire() {
-                        let stack = emit.stack(&self.stack(number % STACKS));
+                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
                         emit.log(0, "category", "a message", stack);
                     }
                 }
@@ -223,8 +223,7 @@ impl Ours {
     /// The stack with this number, as an embedder hands it over: its leaf is its
     /// own, the rest is the same for all.
     #[inline]
-    fn stack(&self, number: u64) -> Pcs {
-        let mut pcs = Pcs::logical();
+    fn stack<'p>(&self, number: u64, pcs: &'p mut Pcs) -> &'p Pcs {
         pcs.push(0x1_0000 + number as usize);
         for at in 1..self.depth {
             pcs.push(0x1000 + at);

@@ -59,7 +59,7 @@ use core::ptr::{self, NonNull};
 
 use crate::hash::Hasher;
 use crate::lock::Rank;
-use crate::node::{FANOUT, Node, equal, link, node_of, tag};
+use crate::node::{FANOUT, Found, Node, link, node_of, tag};
 use crate::pages::Env;
 use crate::region::{AllocError, Region};
 use crate::sync::{AtomicPtr, AtomicU64, CachePadded, Ordering, const_unless_loom};
@@ -134,6 +134,7 @@ impl TraceMap {
     ///
     /// [`AllocError`], if the key is not there and there is no room for it: the
     /// map is unchanged then.
+    #[inline]
     pub fn put(&self, key: &[u8], env: &Env<'_>) -> Result<(Id, bool), AllocError> {
         self.put_hashed(key, self.hash(key), env)
     }
@@ -156,6 +157,12 @@ impl TraceMap {
         if key.is_empty() {
             return Some(Id::EMPTY);
         }
+        self.find(key, hash).map(Found::id)
+    }
+
+    /// The node of `key`, whose hash is `hash`.
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8], hash: u64) -> Option<Found<'_>> {
         self.path(hash)?.descend(key, hash).ok()
     }
 
@@ -172,6 +179,7 @@ impl TraceMap {
     }
 
     /// As [`put`](Self::put); `hash` is the key's.
+    #[inline]
     pub(crate) fn put_hashed(
         &self,
         key: &[u8],
@@ -185,10 +193,21 @@ impl TraceMap {
             Some(path) => path,
             None => self.first_path(hash, env),
         };
-        let mut path = match path.descend(key, hash) {
-            Ok(id) => return Ok((id, false)),
-            Err(path) => path,
-        };
+        match path.descend(key, hash) {
+            Ok(node) => Ok((node.id(), false)),
+            Err(path) => self.add(path, key, hash, env),
+        }
+    }
+
+    /// Adds `key`, unless somebody else does: `path` is where its slot was empty.
+    #[inline(never)]
+    fn add(
+        &self,
+        mut path: Path<'_>,
+        key: &[u8],
+        hash: u64,
+        env: &Env<'_>,
+    ) -> Result<(Id, bool), AllocError> {
         let fresh = Node::make(key, || self.steal_id(), &self.memory, env)?;
         loop {
             // Release: publishes the node (Invariant 2). Acquire on failure:
@@ -205,11 +224,11 @@ impl TraceMap {
             // Somebody was first. If it was with our key, ours is wasted
             // (Invariant 4); else ours goes further down.
             match path.follow(found, key, hash) {
-                Step::Found(id) => return Ok((id, false)),
+                Step::Found(node) => return Ok((node.id(), false)),
                 Step::Down(below) => path = below,
             }
             match path.descend(key, hash) {
-                Ok(id) => return Ok((id, false)),
+                Ok(node) => return Ok((node.id(), false)),
                 Err(below) => path = below,
             }
         }
@@ -363,14 +382,14 @@ struct Path<'m> {
 }
 
 enum Step<'m> {
-    Found(Id),
+    Found(Found<'m>),
     Down(Path<'m>),
 }
 
 impl<'m> Path<'m> {
-    /// Follows the path to `key`'s ID or to the first empty slot.
+    /// Follows the path to `key`'s node or to the first empty slot.
     #[inline]
-    fn descend(mut self, key: &[u8], hash: u64) -> Result<Id, Self> {
+    fn descend(mut self, key: &[u8], hash: u64) -> Result<Found<'m>, Self> {
         loop {
             // Acquire: pairs with the exchange that filled the slot.
             let link = self.slot.load(Ordering::Acquire);
@@ -378,7 +397,7 @@ impl<'m> Path<'m> {
                 return Err(self);
             }
             match self.follow(link, key, hash) {
-                Step::Found(id) => return Ok(id),
+                Step::Found(node) => return Ok(node),
                 Step::Down(below) => self = below,
             }
         }
@@ -392,15 +411,12 @@ impl<'m> Path<'m> {
         // SAFETY: only called with what an Acquire load of a slot gave, not
         // null: Invariant 2 makes the node initialised, and `reset` does not run
         // beside us, so it lives as long as the map is borrowed.
-        let (found, node) = unsafe { (NonNull::new_unchecked(at), &*at) };
-        if link.addr() ^ at.addr() == tag(hash)
-            // SAFETY: as above.
-            && unsafe { Node::with_key(found, |there| equal(there, key)) }
-        {
-            return Step::Found(node.id());
+        let found = unsafe { Found::new(NonNull::new_unchecked(at)) };
+        if link.addr() ^ at.addr() == tag(hash) && found.is(key) {
+            return Step::Found(found);
         }
         Step::Down(Path {
-            slot: &node.children[(self.bits >> (u64::BITS - BITS)) as usize],
+            slot: &found.children()[(self.bits >> (u64::BITS - BITS)) as usize],
             bits: self.bits << BITS,
         })
     }

@@ -8,6 +8,7 @@
 //!
 //! Invariants and orderings are those of [the map](crate::map).
 
+use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use crate::map::Id;
@@ -94,6 +95,51 @@ impl Node {
     }
 }
 
+/// A node that was found, and stays as long as its map is borrowed.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'m> {
+    node: NonNull<Node>,
+    map: PhantomData<&'m Node>,
+}
+
+impl<'m> Found<'m> {
+    /// # Safety
+    ///
+    /// `node` came out of a link of a map that is not reset during `'m`.
+    #[inline]
+    pub(crate) unsafe fn new(node: NonNull<Node>) -> Self {
+        Self {
+            node,
+            map: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id(self) -> Id {
+        // SAFETY: as `new` was told; what leads to a node leads to a whole one.
+        unsafe { self.node.as_ref() }.id()
+    }
+
+    /// Whether its key is this one.
+    #[inline(always)]
+    pub(crate) fn is(self, key: &[u8]) -> bool {
+        // SAFETY: as above.
+        unsafe { Node::with_key(self.node, |there| equal(there, key)) }
+    }
+
+    #[inline]
+    pub(crate) fn children(self) -> &'m [AtomicPtr<Node>; FANOUT] {
+        // SAFETY: as above.
+        unsafe { &self.node.as_ref().children }
+    }
+
+    /// For who knows by other means how long it stays.
+    #[inline]
+    pub(crate) fn node(self) -> NonNull<Node> {
+        self.node
+    }
+}
+
 /// Where a link keeps bits of the hash: above the 48 bits that addresses have
 /// unless a program asks for more. Narrower addresses leave no room for any.
 const TAG_SHIFT: u32 = if usize::BITS == 64 { 48 } else { 0 };
@@ -126,13 +172,14 @@ fn is_linkable(node: NonNull<Node>) -> bool {
     node_of(node.as_ptr()) == node.as_ptr()
 }
 
-/// Whether two keys are the same. For keys as they come this is less than a call.
+/// Whether two keys are the same. For most names this is less than a call; from
+/// some length on a call is faster.
 #[inline(always)]
-pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
         && match a.len() {
             8..16 => equal_by::<8>(a, b),
-            16..=256 => equal_by::<16>(a, b),
+            16..64 => equal_by::<16>(a, b),
             _ => a == b,
         }
 }

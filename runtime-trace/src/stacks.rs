@@ -25,6 +25,7 @@ use trace_format::{EventKind, varint};
 use crate::batch::{Batch, CAPACITY};
 use crate::lock::Rank;
 use crate::map::{Id, TraceMap};
+use crate::node::Found;
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
 use crate::region::AllocError;
@@ -47,6 +48,8 @@ pub struct Pcs {
     /// Words from the second on; the first `len` are initialised.
     words: [MaybeUninit<usize>; 1 + MAX_FRAMES_PER_STACK],
     len: usize,
+    /// Something of all that was pushed, for who keeps stacks in places.
+    mix: usize,
 }
 
 impl Pcs {
@@ -68,12 +71,17 @@ impl Pcs {
     const fn with_first(word: usize) -> Self {
         let mut words = [MaybeUninit::uninit(); 1 + MAX_FRAMES_PER_STACK];
         words[0] = MaybeUninit::new(word);
-        Self { words, len: 1 }
+        Self {
+            words,
+            len: 1,
+            mix: word,
+        }
     }
 
     /// Adds a counter, on the root's side of those there.
     #[inline]
     pub fn push(&mut self, pc: usize) {
+        self.mix = self.mix.rotate_left(5) ^ pc;
         let at = self.len.min(MAX_FRAMES_PER_STACK);
         self.words[at] = MaybeUninit::new(pc);
         self.len = at + 1;
@@ -85,8 +93,15 @@ impl Pcs {
         self.len == 1
     }
 
+    /// A number that is the same for the same stack, and as a rule another for
+    /// another.
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn mix(&self) -> u64 {
+        self.mix as u64
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         // SAFETY: the first `len` words are initialised: `with_first` writes
         // one, and `push` writes a word before it counts it.
         unsafe {
@@ -167,18 +182,18 @@ impl StackTable {
         self.map.hash(pcs.as_bytes())
     }
 
-    /// The ID of a stack that is there already, or of an empty one.
+    /// The node of a stack that is there already. An empty one never is.
     #[inline]
-    pub(crate) fn get(&self, pcs: &Pcs, hash: u64) -> Option<Id> {
-        if pcs.is_empty() {
-            return Some(Id::EMPTY);
-        }
-        self.map.get_hashed(pcs.as_bytes(), hash)
+    pub(crate) fn find(&self, pcs: &Pcs, hash: u64) -> Option<Found<'_>> {
+        self.map.find(pcs.as_bytes(), hash)
     }
 
     /// The ID of a stack.
     pub(crate) fn put(&self, pcs: &Pcs, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
-        if let Some(id) = self.get(pcs, hash) {
+        if pcs.is_empty() {
+            return Ok(Id::EMPTY);
+        }
+        if let Some(id) = self.map.get_hashed(pcs.as_bytes(), hash) {
             return Ok(id);
         }
         self.claim(out)?;

@@ -21,6 +21,7 @@ use crate::batch::Batch;
 use crate::clock;
 use crate::lock::{Rank, RankedLock};
 use crate::map::{Id, TraceMap};
+use crate::node::Found;
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
 use crate::region::AllocError;
@@ -60,15 +61,15 @@ impl StringTable {
         self.map.hash(text.as_bytes())
     }
 
-    /// The ID of `text`, if it has been written out.
+    /// The node of `text`, if it has been written out. An empty one never is.
     #[inline]
-    pub(crate) fn get(&self, text: &str, hash: u64) -> Option<Id> {
-        self.map.get_hashed(text.as_bytes(), hash)
+    pub(crate) fn find(&self, text: &str, hash: u64) -> Option<Found<'_>> {
+        self.map.find(text.as_bytes(), hash)
     }
 
     /// The ID of `text`, which is written out if it is new.
     pub(crate) fn put(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
-        if let Some(id) = self.get(text, hash) {
+        if let Some(id) = self.map.get_hashed(text.as_bytes(), hash) {
             return Ok(id);
         }
         self.write(text, out, || {

@@ -445,19 +445,16 @@ impl Slot {
     }
 
     /// Starts to write: the epoch to write into, or `None` if tracing is off. Or
-    /// if this thread is writing already; then `busy` is called first.
+    /// if this thread is writing already; then `busy` is called first. `seen` is
+    /// what `epoch` was a moment ago, not 0.
     #[inline]
     pub(crate) fn enter(
         &self,
         epoch: &AtomicU64,
+        mut seen: u64,
         fence: Fence,
         busy: impl FnOnce(u64),
     ) -> Option<u64> {
-        // Relaxed: looked at again.
-        let mut seen = epoch.load(Ordering::Relaxed);
-        if seen == 0 {
-            return None;
-        }
         if let Some(epoch) = self.is_writing() {
             busy(epoch);
             return None;

@@ -9,6 +9,7 @@
 use trace_format::{EventKind, ProcStatus, TaskStatus};
 
 use super::Worker;
+use super::recent::mix;
 use crate::loss::{Loss, Text};
 use crate::map::Id;
 use crate::pages::NoMemory;
@@ -32,10 +33,24 @@ impl Pen<'_, '_> {
     /// The ID of a stack. Without memory for it, no stack, which is counted.
     #[inline]
     pub(super) fn stack(self, pcs: &Pcs) -> Id {
-        let tables = self.worker.shared.tables(self.epoch);
-        let hash = tables.stacks.hash(pcs);
-        match tables.stacks.get(pcs, hash) {
+        if pcs.is_empty() {
+            return Id::EMPTY;
+        }
+        // SAFETY: the caller writes into this epoch, and whatever is kept here is
+        // of its stack table.
+        let recent = unsafe { self.worker.stacks.id(self.epoch, pcs.mix(), pcs.as_bytes()) };
+        match recent {
             Some(id) => id,
+            None => self.find_stack(pcs),
+        }
+    }
+
+    #[inline(never)]
+    fn find_stack(self, pcs: &Pcs) -> Id {
+        let stacks = &self.worker.shared.tables(self.epoch).stacks;
+        let hash = stacks.hash(pcs);
+        match stacks.find(pcs, hash) {
+            Some(node) => self.worker.stacks.keep(self.epoch, pcs.mix(), node),
             None => self.new_stack(pcs, hash),
         }
     }
@@ -57,9 +72,13 @@ impl Pen<'_, '_> {
     /// than 1,024 bytes are cut.
     #[inline]
     pub(super) fn put_string(self, text: &str) -> Result<Id, NoMemory> {
-        let recent = &self.worker.recent;
-        let find = || self.find_string(text);
-        recent.id(self.epoch, text, find)
+        let names = &self.worker.names;
+        // SAFETY: the caller writes into this epoch, and whatever is kept here is
+        // of its string table.
+        match unsafe { names.id(self.epoch, mix(text), text.as_bytes()) } {
+            Some(id) => Ok(id),
+            None => self.find_string(text),
+        }
     }
 
     #[inline(never)]
@@ -68,8 +87,8 @@ impl Pen<'_, '_> {
         let strings = &shared.tables(self.epoch).strings;
         let text = StringTable::cut(text);
         let hash = strings.hash(text);
-        match strings.get(text, hash) {
-            Some(id) => Ok(id),
+        match strings.find(text, hash) {
+            Some(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
             None => {
                 let out = shared.out(self.epoch, &shared.env(&self.worker.held));
                 strings.put(text, hash, &out)

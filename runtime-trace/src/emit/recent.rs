@@ -1,114 +1,166 @@
-//! The names that a thread has interned lately, in front of the string table.
+//! What a thread has interned lately, in front of a table.
 //!
-//! A thread uses few names, again and again. To find one in the table it is
-//! hashed first; here it is compared with the last one that came to the same
-//! place, found by its length and its end. A name is the same if all its bytes
-//! are, and an ID holds for one epoch, so this is never wrong.
+//! A thread has few names and few stacks, again and again. To find one in the
+//! table it is hashed first, and looked for. Here it is compared with the last
+//! one that came to the same place, by a number that is cheaper to come by than
+//! a hash. What is kept are the table's own nodes: a key is the same if all its
+//! bytes are, and holds for one epoch, so this is never wrong.
+//!
+//! # Invariant
+//!
+//! Every node here is of the table of `epoch`, and stays while the thread may
+//! write into that: a table is emptied after all threads have left its epoch, and
+//! no epoch comes twice.
 
-use core::cell::RefCell;
+use core::cell::Cell;
+use core::ptr::NonNull;
 
 use crate::map::Id;
-use crate::node::equal;
+use crate::node::{Found, Node};
 
-/// How many names are kept, a power of two.
-const KEPT: usize = 16;
-
-/// Longest name that is kept, bytes.
-const LONGEST: usize = 32;
-
-/// A thread's last names.
+/// The last keys that a thread had of one table, at most `N`, a power of two.
 #[derive(Debug)]
-pub(super) struct Recent(RefCell<[Entry; KEPT]>);
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// 0 in one that was never used.
-    epoch: u64,
-    id: Id,
-    len: usize,
-    bytes: [u8; LONGEST],
+pub(super) struct Recent<const N: usize> {
+    epoch: Cell<u64>,
+    nodes: [Cell<Option<NonNull<Node>>>; N],
 }
 
-impl Recent {
+// SAFETY: nodes are shared by all threads as it is (they belong to a map, which is
+// `Sync`), and only read here.
+unsafe impl<const N: usize> Send for Recent<N> {}
+
+impl<const N: usize> Recent<N> {
     pub(super) const fn new() -> Self {
-        let empty = Entry {
-            epoch: 0,
-            id: Id::EMPTY,
-            len: 0,
-            bytes: [0; LONGEST],
-        };
-        Self(RefCell::new([empty; KEPT]))
+        const { assert!(N.is_power_of_two() && N > 1) };
+        Self {
+            epoch: Cell::new(0),
+            nodes: [const { Cell::new(None) }; N],
+        }
     }
 
-    /// The ID of `name` in this epoch, if it is still kept; else what `find` says.
+    /// The ID of `key`, if it was kept in this epoch. `mix` is as it was then.
+    ///
+    /// # Safety
+    ///
+    /// This thread may write into `epoch`, and whatever was kept in that is of one
+    /// table of that epoch.
     #[inline(always)]
-    pub(super) fn id<E>(
-        &self,
-        epoch: u64,
-        name: &str,
-        find: impl FnOnce() -> Result<Id, E>,
-    ) -> Result<Id, E> {
-        let name = name.as_bytes();
-        let place = place(name);
-        if let Ok(entries) = self.0.try_borrow() {
-            let entry = &entries[place];
-            let kept = entry.bytes.get(..entry.len);
-            if entry.epoch == epoch && kept.is_some_and(|kept| equal(kept, name)) {
-                return Ok(entry.id);
-            }
+    pub(super) unsafe fn id(&self, epoch: u64, mix: u64, key: &[u8]) -> Option<Id> {
+        if self.epoch.get() != epoch {
+            return None;
         }
-        let id = find()?;
-        self.keep(place, epoch, name, id);
-        Ok(id)
+        let node = self.nodes[Self::place(mix)].get()?;
+        // SAFETY: the invariant, with the caller's word.
+        let found = unsafe { Found::new(node) };
+        found.is(key).then(|| found.id())
     }
 
-    fn keep(&self, place: usize, epoch: u64, name: &[u8], id: Id) {
-        if let Ok(mut entries) = self.0.try_borrow_mut()
-            && let Some(bytes) = entries[place].bytes.get_mut(..name.len())
-        {
-            bytes.copy_from_slice(name);
-            entries[place].epoch = epoch;
-            entries[place].id = id;
-            entries[place].len = name.len();
+    /// Keeps what a table has, until something else takes its place. Gives its ID.
+    pub(super) fn keep(&self, epoch: u64, mix: u64, found: Found<'_>) -> Id {
+        if self.epoch.replace(epoch) != epoch {
+            self.nodes.iter().for_each(|node| node.set(None));
         }
+        self.nodes[Self::place(mix)].set(Some(found.node()));
+        found.id()
+    }
+
+    /// Where a key is kept. (The golden ratio's digits spread what differs
+    /// little.)
+    #[inline(always)]
+    fn place(mix: u64) -> usize {
+        (mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - N.ilog2())) as usize
     }
 }
 
-/// Where a name is kept.
+/// A number for a name: of its length and its end.
 #[inline]
-fn place(name: &[u8]) -> usize {
-    let end = match name.last_chunk() {
-        Some(end) => u64::from_le_bytes(*end),
-        None => name.last().copied().unwrap_or(0).into(),
+pub(super) fn mix(name: &str) -> u64 {
+    let name = name.as_bytes();
+    let end = match (name.last_chunk(), name.last_chunk()) {
+        (Some(eight), _) => u64::from_le_bytes(*eight),
+        (None, Some(four)) => u32::from_le_bytes(*four).into(),
+        (None, None) => name.last().copied().unwrap_or(0).into(),
     };
-    // The golden ratio's digits spread what differs little.
-    let spread = (end ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (spread >> (u64::BITS - KEPT.ilog2())) as usize
+    end ^ (name.len() as u64) << 56
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::lock::{Held, Rank};
+    use crate::map::TraceMap;
+    use crate::pages::{Env, Pages};
+    use std::vec::Vec;
 
-    /// Each name gets what was said of it in this epoch, however many there are.
+    /// Each key gets its own ID or none, however many there are, and none after
+    /// its epoch.
     #[test]
-    fn names_are_not_mistaken() {
-        let recent = Recent::new();
-        let long = "x".repeat(LONGEST + 1);
-        for epoch in 1..3 {
-            for round in 0..2 {
-                for number in 0..100u64 {
-                    let name = std::format!("name {number}");
-                    let said = Id(epoch * 1000 + number);
-                    let id = recent.id(epoch, &name, || Ok::<_, ()>(said));
-                    assert_eq!(id, Ok(said), "{name}, round {round}");
-                }
-                assert_eq!(recent.id(epoch, "", || Ok::<_, ()>(Id(1))), Ok(Id(1)));
-                assert_eq!(recent.id(epoch, &long, || Err(())), Err(()));
+    fn keys_are_not_mistaken() {
+        let pages = Pages::new(usize::MAX);
+        let held = Held::new();
+        let env = Env::new(&pages, &held);
+        let recent = Recent::<16>::new();
+        let names: Vec<_> = (0..20)
+            .map(|number| std::format!("name {number}"))
+            .collect();
+        for epoch in 1..4 {
+            let map = TraceMap::new(Rank::StringRegion);
+            // Other IDs in each.
+            (0..epoch).for_each(|_| _ = map.steal_id());
+            for name in &names {
+                map.put(name.as_bytes(), &env).unwrap();
             }
+            let mut kept = 0;
+            for name in names.iter().chain(&names) {
+                // SAFETY: the map is there, and the only one of this epoch.
+                let id = || unsafe { recent.id(epoch, mix(name), name.as_bytes()) };
+                let known = map.get(name.as_bytes());
+                match id() {
+                    None => {
+                        let node = map.find(name.as_bytes(), map.hash(name.as_bytes()));
+                        assert_eq!(recent.keep(epoch, mix(name), node.unwrap()), known.unwrap());
+                        assert_eq!(id(), known, "{name} was kept");
+                    }
+                    id => {
+                        kept += 1;
+                        assert_eq!(id, known, "{name} in {epoch}");
+                    }
+                }
+            }
+            assert!(kept > 0, "some have a place of their own");
+            // SAFETY: no other thread, and the next epoch looks at nothing of this.
+            unsafe { map.reset(&env) };
         }
-        let kept = recent.id(2, "name 99", || Err(()));
-        assert_eq!(kept, Ok(Id(2099)));
-        assert_eq!(recent.id(3, "name 99", || Err(())), Err(()));
+    }
+
+    /// Nothing kept, or a table that is gone: nobody looks.
+    #[test]
+    fn another_epoch_forgets() {
+        let pages = Pages::new(usize::MAX);
+        let held = Held::new();
+        let env = Env::new(&pages, &held);
+        let map = TraceMap::new(Rank::StackRegion);
+        let recent = Recent::<2>::new();
+        // SAFETY: nothing is kept.
+        assert_eq!(unsafe { recent.id(1, 7, b"key") }, None);
+        map.put(b"key", &env).unwrap();
+        let node = map.find(b"key", map.hash(b"key")).unwrap();
+        recent.keep(1, 7, node);
+        // SAFETY: the map is there.
+        assert_eq!(unsafe { recent.id(1, 7, b"key") }, Some(Id(1)));
+        // SAFETY: this is the only thread.
+        unsafe { map.reset(&env) };
+        for mix in 0..100 {
+            // SAFETY: what was kept is of another epoch.
+            assert_eq!(unsafe { recent.id(2, mix, b"key") }, None);
+        }
+        map.put(b"other", &env).unwrap();
+        recent.keep(2, 0, map.find(b"other", map.hash(b"other")).unwrap());
+        for mix in 0..100 {
+            // SAFETY: the map is there, and what was kept before is forgotten.
+            assert_eq!(unsafe { recent.id(2, mix, b"key") }, None);
+        }
+        // SAFETY: this is the only thread.
+        unsafe { map.reset(&env) };
     }
 }

@@ -49,7 +49,9 @@ pub struct Worker<'t> {
     /// an epoch that began after that was changed.
     pub(super) fence: Cell<Fence>,
     /// Names that it had last.
-    pub(super) recent: Recent,
+    pub(super) names: Recent<64>,
+    /// Stacks that it had last.
+    pub(super) stacks: Recent<256>,
     /// Time of this thread's latest event.
     pub(super) latest: Cell<u64>,
     pub(super) bound: Cell<Bound<'t>>,
@@ -79,7 +81,8 @@ impl<'t> Worker<'t> {
             slot,
             held,
             fence: Cell::new(Fence::Own),
-            recent: Recent::new(),
+            names: Recent::new(),
+            stacks: Recent::new(),
             latest: Cell::new(0),
             bound: Cell::new(Bound {
                 epoch: 0,
@@ -108,8 +111,14 @@ impl<'t> Worker<'t> {
         proc: Option<&'t ProcTrace>,
         task: Option<&'e TaskTrace>,
     ) -> Option<Emit<'e, 't>> {
+        // Relaxed: looked at again in `enter`. Here already, so that nothing else
+        // is fetched while tracing is off.
+        let seen = self.epoch.load(Ordering::Relaxed);
+        if seen == 0 {
+            return None;
+        }
         let busy = |epoch| self.lose_reentrant(epoch);
-        let epoch = self.slot.enter(self.epoch, self.fence.get(), busy)?;
+        let epoch = self.slot.enter(self.epoch, seen, self.fence.get(), busy)?;
         Some(Emit {
             pen: Pen {
                 worker: self,

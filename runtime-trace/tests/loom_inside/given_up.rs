@@ -8,12 +8,12 @@ use std::time::Duration;
 use loom::sync::atomic::Ordering;
 use trace_format::{EventKind, Version, varint};
 
-use super::output::created;
+use super::output::{created, enter};
 use crate::batch::Batch;
 use crate::lock::Held;
 use crate::queue::Pulled;
 use crate::shared::Shared;
-use crate::sync::{Fence, Patience};
+use crate::sync::Patience;
 use crate::thread::{Slot, Stream};
 
 /// A tracer whose epoch 1 is in force.
@@ -67,10 +67,7 @@ fn tasks(written: &[u8]) -> Vec<u64> {
 fn write_two(shared: &Shared) -> usize {
     let held = Held::new();
     let slot = shared.threads.claim(&shared.env(&held)).expect("no limit");
-    if slot
-        .enter(shared.switch.epoch(), Fence::Own, |_| {})
-        .is_none()
-    {
+    if enter(slot, shared.switch.epoch(), |_| {}).is_none() {
         return 0;
     }
     // SAFETY: this is the slot's thread, which has entered epoch 1.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 
-use super::output::{Output, create, created, endless};
+use super::output::{Output, create, created, endless, enter};
 use crate::batch::Batch;
 use crate::lock::Held;
-use crate::sync::Fence;
 use crate::thread::{Slot, Threads};
 use trace_format::varint;
 
@@ -39,7 +38,7 @@ impl Tracer {
     /// Writes one event, as a thread does: `None` if tracing is off.
     fn event(&self, slot: &Slot, id: u64) -> Option<Event> {
         let busy = |_| panic!("the slot's last thread has not left it");
-        let epoch = slot.enter(&self.epoch, Fence::Own, busy)?;
+        let epoch = enter(slot, &self.epoch, busy)?;
         let held = Held::new();
         let env = self.output.env(&held);
         // SAFETY: this is the slot's thread, between `enter` and `leave`.

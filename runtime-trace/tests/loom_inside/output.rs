@@ -3,13 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use loom::sync::atomic::{AtomicU64, Ordering};
 use trace_format::{BatchHeader, EventKind, Version, varint};
 
 use crate::batch::Batch;
 use crate::lock::Held;
 use crate::pages::{Env, Pages};
 use crate::queue::{Out, Pulled, Queue};
-use crate::sync::Patience;
+use crate::sync::{Fence, Patience};
+use crate::thread::Slot;
+
+/// Begins to write, as `Worker::acquire` does.
+pub(crate) fn enter(slot: &Slot, epoch: &AtomicU64, busy: impl FnOnce(u64)) -> Option<u64> {
+    // Relaxed: looked at again.
+    match epoch.load(Ordering::Relaxed) {
+        0 => None,
+        seen => slot.enter(epoch, seen, Fence::Own, busy),
+    }
+}
 
 /// A queue, and the memory for its batches.
 pub(crate) struct Output {

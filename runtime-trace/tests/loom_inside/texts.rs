@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 
-use super::output::{Output, Piece, Reading, defined, endless};
+use super::output::{Output, Piece, Reading, defined, endless, enter};
 use crate::lock::Held;
 use crate::map::Id;
 use crate::pages::{BLOCK_SIZE, NoMemory, Pages};
 use crate::strings::StringTable;
-use crate::sync::Fence;
 use crate::thread::Threads;
 
 struct Texts {
@@ -149,7 +148,7 @@ fn an_id_stands_in_the_file_of_its_generation() {
                 let held = Held::new();
                 let env = tracer.texts.output.env(&held);
                 let slot = tracer.threads.claim(&env).unwrap();
-                let epoch = slot.enter(&tracer.epoch, Fence::Own, |_| {})?;
+                let epoch = enter(slot, &tracer.epoch, |_| {})?;
                 assert_eq!(epoch, 1);
                 let id = tracer.texts.put("text").unwrap();
                 slot.leave();
