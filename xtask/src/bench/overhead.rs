@@ -38,7 +38,7 @@ const PROGRAMS: [Program; 6] = [
     Program {
         name: "sieve",
         source: "examples/sieve.weft",
-        sizes: [300, 300],
+        sizes: [1_500, 1_500],
     },
     Program {
         name: "skynet",
@@ -48,7 +48,7 @@ const PROGRAMS: [Program; 6] = [
     Program {
         name: "fib",
         source: "examples/fib.weft",
-        sizes: [30, 38],
+        sizes: [34, 40],
     },
     Program {
         name: "mixed",
