@@ -95,7 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<(), XtaskError> {
 }
 
 /// Has Go's reader read the files and prints what it found. The checker's flags
-/// are `-strict` and `-brief`, which leaves the counts by kind out.
+/// are `-strict` and `-quiet`, which has nothing said of a file that is sound.
 ///
 /// # Errors
 ///

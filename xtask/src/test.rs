@@ -51,10 +51,10 @@ pub(crate) fn run(with_go: bool) -> Result<(), XtaskError> {
     if traces.is_empty() {
         return Err(XtaskError::NoTraces { folder });
     }
-    go_check::check(&toolchain, &traces, &["-strict", "-brief"])?;
+    go_check::check(&toolchain, &traces, &["-strict", "-quiet"])?;
     // A trace that had to end need not mention every task in its last generation.
     let early = traces_in(&folder, "early")?;
-    go_check::check(&toolchain, &early, &["-brief"])?;
+    go_check::check(&toolchain, &early, &["-quiet"])?;
     println!(
         "traces that Go's reader accepts: {}, all ({} of them ended early)",
         traces.len() + early.len(),

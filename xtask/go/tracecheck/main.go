@@ -30,7 +30,7 @@ import (
 
 func main() {
 	strict := flag.Bool("strict", false, "check what Go's reader takes on trust, too")
-	brief := flag.Bool("brief", false, "leave the counts by kind out")
+	quiet := flag.Bool("quiet", false, "say nothing of files that are sound")
 	totals := flag.Bool("totals", false, "print a line of JSON with each task's times instead")
 	flag.Parse()
 	out := bufio.NewWriter(os.Stdout)
@@ -47,8 +47,8 @@ func main() {
 		if err != nil {
 			failed = true
 			fmt.Fprintf(out, "error %s: %v\n", name, err)
-		} else if !*totals {
-			r.print(out, name, *brief)
+		} else if !*totals && !*quiet {
+			r.print(out, name)
 		}
 		if err := out.Flush(); err != nil {
 			fmt.Fprintln(os.Stderr, "tracecheck:", err)
@@ -143,7 +143,7 @@ func (r *report) verdict() error {
 	return fmt.Errorf("%d strict findings: %w", r.strict.findings, errors.Join(r.strict.first...))
 }
 
-func (r *report) print(out io.Writer, name string, brief bool) {
+func (r *report) print(out io.Writer, name string) {
 	// There is a sync event before each generation and one at the end.
 	fmt.Fprintf(out, "ok %s events=%d tasks=%d with_stack=%d generations=%d",
 		name, r.events, len(r.tasks), r.withStack, max(r.syncs-1, 0))
@@ -151,9 +151,6 @@ func (r *report) print(out io.Writer, name string, brief bool) {
 		fmt.Fprintf(out, " unblocks=%d without_waker=%d", r.strict.unblocks, r.strict.withoutWaker)
 	}
 	fmt.Fprintln(out)
-	if brief {
-		return
-	}
 	kinds := slices.SortedFunc(maps.Keys(r.byKind), func(a, b trace.EventKind) int {
 		return cmp.Compare(a.String(), b.String())
 	})

@@ -318,7 +318,7 @@ fn judge(traces: &[PathBuf]) -> Result<(), XtaskError> {
             });
         }
     }
-    go_check::check(&Toolchain::find()?, traces, &["-brief"])
+    go_check::check(&Toolchain::find()?, traces, &["-quiet"])
 }
 
 #[cfg(test)]

@@ -64,8 +64,8 @@ pub(super) fn full() -> Figures {
         early.extend(traces_in(&system.folder, "early")?);
     }
     let toolchain = Toolchain::find()?;
-    go_check::check(&toolchain, &traces, &["-strict", "-brief"])?;
-    go_check::check(&toolchain, &early, &["-brief"])?;
+    go_check::check(&toolchain, &traces, &["-strict", "-quiet"])?;
+    go_check::check(&toolchain, &early, &["-quiet"])?;
     let sizes = PAGES_KIB.map(|kib| kib.to_string()).join(", ");
     Ok(format!(
         "pages of {sizes} KiB: {tests} tests, {} traces accepted by Go ({} of them ended early)",

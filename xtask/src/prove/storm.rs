@@ -39,9 +39,9 @@ fn run(seconds: &str) -> Figures {
     }
     let early = traces_in(&folder, "early")?;
     let toolchain = Toolchain::find()?;
-    go_check::check(&toolchain, &traces, &["-strict", "-brief"])?;
+    go_check::check(&toolchain, &traces, &["-strict", "-quiet"])?;
     // A trace that had to end need not mention every task in its last generation.
-    go_check::check(&toolchain, &early, &["-brief"])?;
+    go_check::check(&toolchain, &early, &["-quiet"])?;
     Ok(format!(
         "{figures}, all accepted by Go ({} of them ended early)",
         early.len()
