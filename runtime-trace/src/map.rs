@@ -246,8 +246,6 @@ impl TraceMap {
     /// 700 bytes of stack whatever the map's size or shape.
     pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
         // Acquire: pairs with the exchange in `first_path`.
-        // mutant: nobody writes into a directory before it can be seen, so there
-        // is nothing that a model could miss.
         let root = self.root.load(Ordering::Acquire);
         let slots = match root {
             root if root.is_null() => 0,
@@ -320,8 +318,6 @@ impl TraceMap {
     #[inline]
     fn path(&self, hash: u64) -> Option<Path<'_>> {
         // Acquire: pairs with the exchange in `first_path`.
-        // mutant: nobody writes into a directory before it can be seen, so there
-        // is nothing that a model could miss.
         let root = self.root.load(Ordering::Acquire);
         (!root.is_null()).then(|| self.path_from(root, hash))
     }
@@ -364,10 +360,8 @@ impl TraceMap {
             ptr::null_mut(),
             root,
             // Release: publishes the slots, and pairs with the loads.
-            // mutant: as in `path`.
             Ordering::Release,
             // Acquire: the winner's slots are about to be read.
-            // mutant: as in `path`.
             Ordering::Acquire,
         );
         // If somebody was first, ours is wasted.
