@@ -334,8 +334,8 @@ const FAILURES: &[Check] = &[
         claim: "On a system with pages of 4, 16, 64 or 256 KiB the tracer keeps its limit, and its \
                 traces are valid.",
         how: "qemu's user mode tells programs that pages have this size, which they must confirm: \
-              tests of memory and forks, the embedder without `std`, and a Weft program; Go judges \
-              the traces",
+              tests of blocks and limits and of a simulated scheduler, the embedder without `std`, \
+              and a Weft program; Go judges the traces",
         proof: Proof::Here {
             commands: page_size::COMMANDS,
             full: page_size::full,
