@@ -478,5 +478,7 @@ mod tests {
         }
         f.pull_all();
         assert_eq!(f.pages.mapped(), MAX_EMPTY * crate::pages::BLOCK_SIZE);
+        f.queue.give_back_empties(&f.env());
+        assert_eq!(f.pages.mapped(), 0);
     }
 }

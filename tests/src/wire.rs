@@ -129,8 +129,10 @@ impl Trace {
             return Ok(());
         };
         let number = generation.number;
-        if tables.syncs != 1 || generation.frequency == 0 || generation.began == 0 {
-            return Err(Fault::Sync { generation: number });
+        let snapshot = tables.snapshot.take();
+        match (std::mem::take(&mut tables.syncs), snapshot) {
+            (1, Some(began)) if generation.frequency != 0 => generation.began = began,
+            _ => return Err(Fault::Sync { generation: number }),
         }
         for (id, frames) in std::mem::take(&mut tables.stacks) {
             let frames: Vec<Frame> = frames
@@ -145,7 +147,6 @@ impl Trace {
             }
             generation.stacks.insert(id, frames);
         }
-        tables.syncs = 0;
         Ok(())
     }
 }
@@ -159,6 +160,8 @@ struct Tables {
     pcs: HashMap<u64, Frame>,
     /// Sync batches in this generation.
     syncs: usize,
+    /// The time of their clock snapshot.
+    snapshot: Option<u64>,
 }
 
 impl Tables {
@@ -224,7 +227,7 @@ impl Generation {
                     }
                 }
                 EventKind::Frequency => self.frequency = event.args()[0],
-                EventKind::ClockSnapshot => self.began = event.time().unwrap_or(0),
+                EventKind::ClockSnapshot => tables.snapshot = event.time(),
                 EventKind::Strings | EventKind::Stacks | EventKind::Sync => {}
                 _ => self.add_event(&event, head.header.thread, latest)?,
             }
@@ -268,5 +271,43 @@ impl Generation {
             args,
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trace_read::text;
+
+    use super::*;
+
+    #[test]
+    fn every_generation_has_its_clock_data_once() {
+        let sync = |time: u64| {
+            format!(
+                "EventBatch gen=1 m={NO_THREAD} time={time}\nSync\nFrequency freq=10\n\
+                 ClockSnapshot dt=0 mono=5 sec=6 nsec=7\n"
+            )
+        };
+        let without = |line: &str| {
+            let sync = sync(9);
+            let rest: Vec<_> = sync.lines().filter(|l| !l.starts_with(line)).collect();
+            rest.join("\n") + "\n"
+        };
+        for (clock, began) in [
+            (sync(9), Some(9)),
+            (sync(0), Some(0)),
+            (sync(9) + &sync(10), None),
+            (sync(0).replace("freq=10", "freq=0"), None),
+            (without("Frequency"), None),
+            (without("ClockSnapshot"), None),
+            (String::new(), None),
+        ] {
+            let event = "EventBatch gen=1 m=1 time=20\nProcStatus dt=1 p=0 pstatus=1\n";
+            let text = format!("Trace Go1.26\n{clock}{event}EndOfGeneration\n");
+            let bytes = text::to_bytes(&text).expect("it is one");
+            let read = Trace::read(&bytes[..]).map(|trace| trace.generations[0].began);
+            let wanted = began.ok_or(Fault::Sync { generation: 1 });
+            assert_eq!(format!("{read:?}"), format!("{wanted:?}"), "{text}");
+        }
     }
 }

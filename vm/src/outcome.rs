@@ -33,7 +33,8 @@ pub enum End {
     OutputClosed,
     /// The output cannot be written.
     OutputFailed(io::Error),
-    /// The tracer had no memory for a worker.
+    /// There was no memory for the tracer's part of the first worker, not even
+    /// while nothing is recorded. (Later ones can be done without.)
     NoMemory,
     /// A worker panicked, which is a fault of the VM.
     Panicked,
@@ -71,7 +72,7 @@ impl fmt::Display for End {
             End::OutputFailed(error) => writeln!(f, "error: cannot write the output: {error}"),
             End::NoMemory => writeln!(
                 f,
-                "error: no memory to trace another worker; try fewer --workers"
+                "error: no memory for a worker; leave the program more memory"
             ),
             End::Panicked => writeln!(
                 f,

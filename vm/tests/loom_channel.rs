@@ -23,16 +23,6 @@
     reason = "a model uses a part of each file"
 )]
 
-mod sync {
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
-    pub(crate) use loom::{hint, thread};
-    pub(crate) use std::sync::PoisonError;
-
-    pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[path = "../src/channel.rs"]
 mod channel;
 #[path = "../src/fault.rs"]
@@ -43,6 +33,8 @@ mod handle;
 mod line;
 #[path = "../src/state.rs"]
 mod state;
+#[path = "support/loom_sync.rs"]
+mod sync;
 #[path = "support/loom_tasks.rs"]
 mod task;
 #[path = "../src/ticket.rs"]

@@ -12,16 +12,6 @@
     reason = "a model uses a part of each file"
 )]
 
-mod sync {
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
-    pub(crate) use loom::{hint, thread};
-    pub(crate) use std::sync::PoisonError;
-
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[path = "../src/sched/idle.rs"]
 mod idle;
 #[path = "../src/sched/park.rs"]
@@ -30,6 +20,8 @@ mod park;
 mod queue;
 #[path = "../src/state.rs"]
 mod state;
+#[path = "support/loom_sync.rs"]
+mod sync;
 
 use std::sync::Arc;
 
@@ -135,7 +127,9 @@ fn going_idle(looks_again: bool) {
     loom::model(move || {
         let idle = Arc::new(Idle::new(vec![Proc(std::marker::PhantomData)]));
         idle.launch_first();
-        let Launch::Proc(proc) = idle.launched(std::time::Duration::ZERO, None) else {
+        let asked = idle.launched(std::time::Duration::ZERO, None);
+        assert_eq!(asked, Launch::Thread);
+        let Some(Woken::Wanted(proc)) = idle.arrive() else {
             panic!("a proc is launched first");
         };
         // Not dropped: a model that fails cannot run destructors that load.

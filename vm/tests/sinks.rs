@@ -6,6 +6,7 @@ mod support;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -381,4 +382,95 @@ fn a_trace_that_is_stuck_for_ever_is_given_up() {
         );
         drop(held);
     }
+}
+
+/// Waits until a process has this many workers or, after some, has started none
+/// for a while or ended; gives back how many it had.
+fn workers(child: &mut Child, most: usize) -> usize {
+    let tasks = format!("/proc/{}/task", child.id());
+    let count = || {
+        let threads = fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let names = threads.map(|thread| fs::read_to_string(thread.path().join("comm")));
+        // One that has just ended is none.
+        names
+            .flatten()
+            .filter(|name| name.starts_with("worker "))
+            .count()
+    };
+    let (mut had, mut same) = (0, 0);
+    while had < most && (had < 100 || same < 100) {
+        if child.try_wait().expect("it is ours").is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(5));
+        let now = count();
+        same = if now > had { 0 } else { same + 1 };
+        had = had.max(now);
+    }
+    had
+}
+
+#[test]
+fn workers_that_cannot_be_traced_are_done_without() {
+    // Far more than the tracer has room for in a block.
+    const READS: usize = 300;
+    // As many as two procs and 256 calls without one can have.
+    const MOST: usize = 258;
+    let source = "
+        fn read(path) { return int(read_file(path)) }
+        fn main() {
+          for i in 0..100000 { yield() }
+          let tasks = []
+          for path in args() { push(tasks, spawn read(path)) }
+          print(len(tasks))
+          let sum = 0
+          for t in tasks { sum = sum + join(t) }
+          print(sum)
+        }";
+    let pipes = Pipes::new("untraced-workers", READS + 1);
+    let (trace, reads) = pipes.paths.split_last().expect("there are some");
+    let file = pipes.folder.join("program.weft");
+    fs::write(&file, source).expect("the folder can be written to");
+    let run = |traced: &[&str]| {
+        // Nobody reads the trace, so the tracer's memory is used up.
+        let held = hold(trace);
+        let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+        weft.args(["run", "--workers", "2"]).args(traced);
+        weft.arg(&file).args(reads);
+        weft.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = weft.spawn().expect("weft runs");
+        let workers = workers(&mut child, MOST);
+        let mut left = reads.to_vec();
+        while !left.is_empty() && child.try_wait().expect("it is ours").is_none() {
+            left.retain(|path| {
+                let mut pipe = fs::OpenOptions::new();
+                // Refused as long as nobody reads it.
+                pipe.write(true).custom_flags(libc::O_NONBLOCK);
+                let Ok(mut pipe) = pipe.open(path) else {
+                    return true;
+                };
+                write!(pipe, "1").expect("it takes a number");
+                false
+            });
+            thread::sleep(Duration::from_millis(1));
+        }
+        drop(held);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(0), "{traced:?}: {said}");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(printed, format!("{READS}\n{READS}\n"), "{traced:?}: {said}");
+        workers
+    };
+    run(&[]);
+    let traced = [
+        "--trace",
+        trace,
+        "--trace-memory",
+        "1MiB",
+        "--trace-period",
+        "1",
+    ];
+    let had = run(&traced);
+    assert!(had < MOST, "none was refused");
 }

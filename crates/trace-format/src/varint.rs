@@ -97,21 +97,18 @@ pub const fn encode_padded(mut value: u64) -> [u8; MAX_LEN] {
 #[inline]
 pub fn decode(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
     let mut value = 0;
+    // It does not get further than to the byte that is the last at any rate, which
+    // `take` says for the compiler alone: the loop is unrolled.
     for (at, &byte) in bytes.iter().enumerate().take(MAX_LEN) {
-        let bits = u64::from(byte & 0x7f);
         if at == MAX_LEN - 1 && byte > 1 {
             return Err(VarintError::Overflow);
         }
-        value |= bits << (7 * at);
+        value |= u64::from(byte & 0x7f) << (7 * at);
         if byte < 0x80 {
             return Ok((value, at + 1));
         }
     }
-    Err(if bytes.len() < MAX_LEN {
-        VarintError::Truncated
-    } else {
-        VarintError::Overflow
-    })
+    Err(VarintError::Truncated)
 }
 
 #[cfg(test)]
@@ -173,6 +170,12 @@ mod tests {
         let mut bytes = [0xff; MAX_LEN];
         bytes[9] = 0x02;
         assert_eq!(decode(&bytes), Err(VarintError::Overflow));
-        assert_eq!(decode(&[0x80; 11]), Err(VarintError::Overflow));
+        // One that never ends is cut off, until it is too long.
+        for len in 0..MAX_LEN {
+            assert_eq!(decode(&[0x80; 11][..len]), Err(VarintError::Truncated));
+        }
+        for len in MAX_LEN..12 {
+            assert_eq!(decode(&[0x80; 12][..len]), Err(VarintError::Overflow));
+        }
     }
 }

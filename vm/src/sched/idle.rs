@@ -31,16 +31,40 @@
 //! work. A time that is seen although its sleeper is awake already only wakes
 //! somebody for nothing.
 //!
+//! # Why no sweep misses a proc
+//!
+//! A generation of the trace has to mention every proc: those that a worker has,
+//! at a checkpoint or before; the others, in a sweep. A proc that is in neither's
+//! sight, if only for a moment, may be so for a whole generation, since the
+//! thread that moves it can be suspended there. Hence Invariant 1.
+//!
+//! ```text
+//!                    give_up: ProcStop                take, come_back, park
+//!   worker has it ─────────────────────► idle ones ───────────────────────┐
+//!        │                                  │ wake_one                    │
+//!        │ enter            retake:         ▼                             ▼
+//!        └───────► beside a ───────► launched ones ── arrive, park ──► ProcStart,
+//!                  call   ProcSteal  or a mailbox  ──── mail ────────► checkpoint
+//! ```
+//!
 //! # Invariants
 //!
-//! 1. A proc among the idle ones has nothing in its ring and its next slot. That
-//!    it is idle is in the trace already; so it is with the launched ones, but
-//!    one that was stolen may have tasks in its ring.
-//! 2. If all procs are idle, no task is in a system call, and the global queue
-//!    and the timers of all procs are empty, nothing will ever happen: only a worker with a
-//!    proc, or out of a system call, makes tasks ready.
-//! 3. A parked worker has no mail. Whoever posts takes it off the list first,
+//! 1. A proc that nobody has is in exactly one list that a sweep visits: beside
+//!    a call (`calls.rs`), among the idle or among the launched ones. It gets
+//!    there, or from one to the other, under the list's lock, together with the
+//!    event that says so. It leaves the last two for a worker that has a pen, and
+//!    that says so before it passes a checkpoint; mail is the worker's already.
+//! 2. A proc among the idle ones has nothing in its ring and its next slot. A
+//!    launched one that was stolen may have tasks in its ring.
+//! 3. If all procs are idle, no task is in a system call, and the global queue
+//!    and the timers of all procs are empty, nothing will ever happen: only a
+//!    worker with a proc, or out of a system call, makes tasks ready. A proc is
+//!    idle before the call that it was stolen from can end, so whoever comes out
+//!    of the last one finds it, and looks.
+//! 4. A parked worker has no mail. Whoever posts takes it off the list first,
 //!    under the lock.
+//! 5. While a proc is launched, no worker is parked.
+//! 6. The lock of the calls is taken before this one, never after.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +80,9 @@ pub(crate) type Mail<'s> = Option<Proc<'s>>;
 /// How many workers may be in system calls without a proc before the next one
 /// keeps its proc waiting.
 const MOST_BLOCKED: usize = 256;
+
+/// How long nobody asks for another thread after one could not be had.
+const REFUSED: Duration = Duration::from_millis(20);
 
 /// The idle procs and workers.
 pub(crate) struct Idle<'s> {
@@ -76,21 +103,23 @@ struct State<'s> {
     /// Procs for which there was no parked worker: a new thread takes them, or
     /// a worker that is about to park.
     launched: Vec<Proc<'s>>,
-    /// Threads started so far, and how many there can be.
+    /// Threads started so far, and those of them that are yet to arrive.
     threads: usize,
-    most_threads: usize,
-    /// Workers in system calls that have lost their procs. Below 0 while one
-    /// is back sooner than its proc has been given up.
-    blocked: isize,
+    starting: usize,
+    /// The last one could not be had: until when nobody asks for another.
+    refused: Option<Instant>,
+    /// Workers in system calls that have lost their procs.
+    blocked: usize,
     /// The worker that sleeps only until the next timer, and until when.
     timekeeper: Option<(Arc<Parker<Mail<'s>>>, Instant)>,
     over: bool,
 }
 
 /// What the thread that starts threads is to do.
-pub(crate) enum Launch<'s> {
-    /// Start one that has this proc.
-    Proc(Proc<'s>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Launch {
+    /// Start one, which arrives.
+    Thread,
     /// Look after system calls.
     Watch,
     /// Nothing, for as long as it wanted to wait.
@@ -133,7 +162,8 @@ impl<'s> Idle<'s> {
                 parked: Vec::new(),
                 launched: Vec::new(),
                 threads: 0,
-                most_threads: total + MOST_BLOCKED,
+                starting: 0,
+                refused: None,
                 blocked: 0,
                 timekeeper: None,
                 over: false,
@@ -184,18 +214,23 @@ impl<'s> Idle<'s> {
 
     /// Waits until a thread is wanted, not longer than `tick`; while system calls
     /// are to be looked after, not longer than `nap`.
-    pub(crate) fn launched(&self, nap: Duration, tick: Option<Duration>) -> Launch<'s> {
+    pub(crate) fn launched(&self, nap: Duration, tick: Option<Duration>) -> Launch {
         let mut state = lock(&self.state);
         loop {
             if state.over {
                 return Launch::Over;
             }
-            let wanted = self.total.saturating_add_signed(state.blocked);
-            if state.threads < state.most_threads.min(wanted)
-                && let Some(proc) = state.take_launched()
-            {
+            let most_threads = self.total + state.blocked.min(MOST_BLOCKED);
+            let wanted = state.launched.len() > state.starting && state.threads < most_threads;
+            let refused = state
+                .refused
+                .map(|until| until.saturating_duration_since(Instant::now()))
+                .filter(|left| wanted && !left.is_zero());
+            if wanted && refused.is_none() {
+                state.refused = None;
                 state.threads += 1;
-                return Launch::Proc(proc);
+                state.starting += 1;
+                return Launch::Thread;
             }
             // Relaxed: whoever sets it notifies under the lock afterwards.
             let (most, reason) = if self.watch.load(Ordering::Relaxed) {
@@ -203,7 +238,7 @@ impl<'s> Idle<'s> {
             } else {
                 (tick, Launch::Tick)
             };
-            let Some(most) = most else {
+            let Some(most) = most.into_iter().chain(refused).min() else {
                 state = self
                     .launch
                     .wait(state)
@@ -219,6 +254,24 @@ impl<'s> Idle<'s> {
             }
             state = after;
         }
+    }
+
+    /// A thread has been started, and has a pen: gives it a launched proc, unless
+    /// another worker was faster.
+    pub(crate) fn arrive(&self) -> Option<Woken<'s>> {
+        let mut state = lock(&self.state);
+        state.starting -= 1;
+        state.take_launched().map(Woken::Wanted)
+    }
+
+    /// A thread that was wanted cannot be started, or not be traced. Its proc is
+    /// taken by one of those that there are, or by another that may be had later.
+    pub(crate) fn refuse(&self) {
+        let mut state = lock(&self.state);
+        state.starting -= 1;
+        state.threads -= 1;
+        state.refused = Some(Instant::now() + REFUSED);
+        self.launch.notify_one();
     }
 
     /// Has system calls looked after from now on.
@@ -237,14 +290,6 @@ impl<'s> Idle<'s> {
     pub(crate) fn watch_no_more(&self) {
         // Release: pairs with the swap in `watch`.
         self.watch.store(false, Ordering::Release);
-    }
-
-    /// The system gives no thread for this proc: those that there are do it.
-    pub(crate) fn no_more_threads(&self, proc: Proc<'s>) {
-        let mut state = lock(&self.state);
-        state.threads -= 1;
-        state.most_threads = state.threads;
-        self.send(&mut state, proc);
     }
 
     /// Whether a worker was looking for something to steal a moment ago.
@@ -270,10 +315,9 @@ impl<'s> Idle<'s> {
         self.spinning.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Puts a proc among the idle ones, after `stop` has said so in the trace: at
-    /// once, for who visits the idle ones must not miss it in the generation after
-    /// that. If it is the last, `hopeful` says, with everything held still, whether
-    /// something is to come.
+    /// Puts a proc among the idle ones, which `stop` says in the trace. If it is
+    /// the last, `hopeful` says, with everything held still, whether something is
+    /// to come.
     pub(crate) fn give_up(
         &self,
         proc: Proc<'s>,
@@ -282,11 +326,7 @@ impl<'s> Idle<'s> {
     ) -> Quiet {
         let mut state = lock(&self.state);
         stop(&proc);
-        proc.given_up();
-        state.procs.push(proc);
-        // Relaxed: it is the fence in `any_work`, which comes after it, that
-        // counts; see the head of the file.
-        self.procs.store(state.procs.len(), Ordering::Relaxed);
+        self.lay_down(&mut state, proc);
         if state.procs.len() < self.total {
             Quiet::No
         } else if hopeful() {
@@ -296,24 +336,26 @@ impl<'s> Idle<'s> {
         }
     }
 
-    /// Takes a proc that was stolen from a worker in a system call. Another
-    /// worker gets it if it is `useful`, which is said with everything held
-    /// still and of whether this is the last proc that is not idle; otherwise it
-    /// is idle, too.
-    pub(crate) fn give_up_stolen(&self, proc: Proc<'s>, useful: impl FnOnce(bool) -> bool) {
+    /// Takes a proc away from a worker in a system call, which `steal` says in the
+    /// trace; the call cannot end meanwhile. Another worker gets it if it is
+    /// `useful`, which is said with everything held still; otherwise it is idle,
+    /// too.
+    pub(crate) fn give_up_stolen(
+        &self,
+        proc: Proc<'s>,
+        steal: impl FnOnce(&Proc<'s>),
+        useful: impl FnOnce(&Proc<'s>) -> bool,
+    ) {
         let mut state = lock(&self.state);
+        steal(&proc);
         state.blocked += 1;
-        let is_last = state.procs.len() + 1 == self.total;
-        if !state.over && useful(is_last) {
+        if !state.over && useful(&proc) {
             // Relaxed: it only counts.
             self.spinning.fetch_add(1, Ordering::Relaxed);
             proc.taken();
             self.send(&mut state, proc);
         } else {
-            proc.given_up();
-            state.procs.push(proc);
-            // Relaxed: as in `give_up`.
-            self.procs.store(state.procs.len(), Ordering::Relaxed);
+            self.lay_down(&mut state, proc);
         }
     }
 
@@ -399,6 +441,14 @@ impl<'s> Idle<'s> {
         state.procs.iter().chain(&state.launched).for_each(visit);
     }
 
+    fn lay_down(&self, state: &mut State<'s>, proc: Proc<'s>) {
+        proc.given_up();
+        state.procs.push(proc);
+        // Relaxed: it is the fence in `any_work`, which comes after it, that
+        // counts; see the head of the file.
+        self.procs.store(state.procs.len(), Ordering::Relaxed);
+    }
+
     fn take_proc(&self, state: &mut State<'s>) -> Option<Proc<'s>> {
         if state.over {
             return None;
@@ -458,20 +508,83 @@ mod tests {
     use super::*;
     use crate::sched::ProcCore;
 
+    fn idle(cores: &[ProcCore]) -> Idle<'_> {
+        Idle::new(cores.iter().filter_map(ProcCore::proc).collect())
+    }
+
+    fn launched(idle: &Idle<'_>) -> Launch {
+        idle.launched(Duration::ZERO, Some(Duration::ZERO))
+    }
+
+    /// The procs that a sweep sees, by their numbers.
+    fn seen(idle: &Idle<'_>) -> Vec<u32> {
+        let mut seen = Vec::new();
+        idle.each_proc(|proc| seen.push(proc.trace().id()));
+        seen
+    }
+
     #[test]
-    fn a_stolen_proc_that_is_the_last_can_go_to_a_worker() {
-        let cores = [0, 1].map(ProcCore::new);
-        let idle = Idle::new(cores.iter().filter_map(ProcCore::proc).collect());
-        let launched = || match idle.launched(Duration::ZERO, Some(Duration::ZERO)) {
-            Launch::Proc(proc) => Some(proc),
-            _ => None,
-        };
+    fn a_proc_is_seen_until_a_worker_has_it() {
+        let cores = [ProcCore::new(7)];
+        let idle = idle(&cores);
+        assert_eq!(seen(&idle), [7]);
         idle.launch_first();
-        let (first, second) = (launched().expect("launched"), idle.take().expect("idle"));
-        idle.give_up_stolen(first, |is_last| is_last);
-        assert!(launched().is_none() && idle.some());
-        idle.give_up_stolen(second, |is_last| is_last);
-        let proc = launched().expect("somebody is to look for a deadlock");
-        assert_eq!(idle.give_up(proc, |_| {}, || false), Quiet::Forever);
+        assert_eq!(seen(&idle), [7]);
+        assert_eq!(launched(&idle), Launch::Thread);
+        assert_eq!(seen(&idle), [7], "nobody has it yet");
+        idle.refuse();
+        assert_eq!(seen(&idle), [7], "nobody has come");
+        assert_eq!(launched(&idle), Launch::Tick, "not at once again");
+        // Meanwhile somebody comes who has none.
+        let parker = Arc::new(Parker::new());
+        let Woken::Wanted(proc) = idle.park(&parker, None) else {
+            panic!("it is launched");
+        };
+        assert!(seen(&idle).is_empty());
+        let stop = |proc: &Proc<'_>| assert_eq!(proc.trace().id(), 7);
+        assert_eq!(idle.give_up(proc, stop, || false), Quiet::Forever);
+        assert_eq!(seen(&idle), [7]);
+    }
+
+    #[test]
+    fn a_thread_that_was_refused_is_tried_again() {
+        let cores = [ProcCore::new(0)];
+        let idle = idle(&cores);
+        idle.launch_first();
+        for _ in 0..3 {
+            // However long that takes.
+            while launched(&idle) != Launch::Thread {}
+            idle.refuse();
+        }
+        while launched(&idle) != Launch::Thread {}
+        assert!(matches!(idle.arrive(), Some(Woken::Wanted(_))));
+        assert!(seen(&idle).is_empty());
+    }
+
+    #[test]
+    fn who_arrives_late_gets_nothing() {
+        let cores = [ProcCore::new(0), ProcCore::new(1)];
+        let idle = idle(&cores);
+        idle.launch_first();
+        assert_eq!(launched(&idle), Launch::Thread);
+        assert_eq!(launched(&idle), Launch::Tick, "one thread for one proc");
+        let parker = Arc::new(Parker::new());
+        assert!(matches!(idle.park(&parker, None), Woken::Wanted(_)));
+        assert!(idle.arrive().is_none());
+    }
+
+    #[test]
+    fn a_stolen_proc_is_idle_or_launched() {
+        for useful in [false, true] {
+            let cores = [ProcCore::new(0)];
+            let idle = idle(&cores);
+            let proc = idle.take().expect("idle");
+            let mut said = false;
+            idle.give_up_stolen(proc, |_| said = true, |_| useful);
+            assert!(said && seen(&idle) == [0]);
+            assert_eq!(idle.some(), !useful);
+            let wanted = [Launch::Tick, Launch::Thread][usize::from(useful)];
+            assert_eq!(launched(&idle), wanted);
+        }
     }
 }

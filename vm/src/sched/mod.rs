@@ -13,6 +13,7 @@
 //! procs and parked threads are kept apart, so that a proc can go to another
 //! thread than the one that gave it up.
 
+mod calls;
 pub(crate) mod effects;
 mod global;
 mod idle;
@@ -44,12 +45,13 @@ use crate::sync::lock;
 use crate::task::Task;
 use crate::trace::{ProcTrace, Recorder, Tracing};
 
+use calls::Calls;
 use global::Global;
 use idle::{Idle, Launch};
 use queue::{Owner, Queue};
 pub(crate) use registry::Registry as Tasks;
 pub(crate) use syscall::Done;
-use syscall::{GRACE, LONG, Look, Syscalls};
+use syscall::{GRACE, LONG, Look};
 use timers::{Clock, Timers};
 use worker::Worker;
 
@@ -105,7 +107,7 @@ pub(crate) struct Shared<'s> {
     procs: &'s [ProcCore],
     global: Global,
     clock: Clock,
-    syscalls: Syscalls<'s>,
+    syscalls: Calls<'s, Task>,
     files: Files,
     out: Output<'s>,
     interrupt: Option<&'s Interrupt>,
@@ -186,7 +188,7 @@ impl<'s> Shared<'s> {
             procs,
             global: Global::new(),
             clock: Clock::new(env.epoch),
-            syscalls: Syscalls::new(),
+            syscalls: Calls::new(),
             files: Files::default(),
             out,
             interrupt,
@@ -215,34 +217,23 @@ impl<'s> Shared<'s> {
                     self.finish(End::Interrupted(signal));
                 }
                 let tick = self.interrupt.map(|_| TICK);
-                let proc = match self.idle.launched(nap, tick) {
-                    Launch::Proc(proc) => proc,
+                match self.idle.launched(nap, tick) {
+                    Launch::Thread => {}
                     Launch::Tick => continue,
                     Launch::Watch => {
                         nap = self.watch(&pen, nap);
                         continue;
                     }
                     Launch::Over => break,
-                };
+                }
                 let boot = threads == 0;
-                // A thread that does not start leaves its proc here.
-                let slot = Arc::new(Mutex::new(Some(proc)));
-                let takes = Arc::clone(&slot);
                 let spawned = thread::Builder::new()
                     .name(format!("worker {threads}"))
-                    .spawn_scoped(scope, move || {
-                        if let Some(proc) = lock(&takes).take() {
-                            Worker::work(self, proc, boot);
-                        }
-                    });
+                    .spawn_scoped(scope, move || Worker::work(self, boot));
                 match spawned {
                     Ok(_) => threads += 1,
                     Err(error) if boot => return Err(VmError::Thread(error)),
-                    Err(_) => {
-                        if let Some(proc) = lock(&slot).take() {
-                            self.idle.no_more_threads(proc);
-                        }
-                    }
+                    Err(_) => self.idle.refuse(),
                 }
             }
             Ok(())

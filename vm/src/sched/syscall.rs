@@ -16,29 +16,26 @@
 //!
 //! The thread that starts threads looks after the calls, as long as one has a
 //! proc; besides, whoever moves the trace's generation takes all procs away, so
-//! that a call cannot hold it up.
+//! that a call cannot hold it up. `calls.rs` has the list, and sees to it that
+//! a proc is always somewhere.
 //!
-//! # Invariants
+//! # Invariant
 //!
-//! 1. All of this happens under one lock, together with the event that says it:
-//!    who comes back and who steals agree on who was first.
-//! 2. A task is in the state Syscall exactly while its call stands in the list.
-//! 3. A task that comes back without a proc is in the global queue before its
-//!    call is counted out, so whoever looks for a deadlock sees one of both.
+//! A task is in the state Syscall exactly while its call stands in the list: both
+//! change under its lock.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weft::op::Reg;
 
+use super::calls::Retaken;
 use super::effects::Flow;
 use super::worker::Worker;
 use super::{Proc, Shared};
 use crate::fault::Fault;
 use crate::heap::View;
 use crate::state::Owner;
-use crate::sync::lock;
 use crate::task::{Body, Task};
 use crate::trace::{Recorder, StopReason};
 
@@ -66,21 +63,6 @@ pub(super) enum Work {
     Flush,
 }
 
-/// The system calls in progress.
-pub(super) struct Syscalls<'s> {
-    count: AtomicUsize,
-    calls: Mutex<Vec<Call<'s>>>,
-}
-
-struct Call<'s> {
-    /// The worker, by its number in the trace.
-    worker: u64,
-    task: Arc<Task>,
-    /// The worker's proc, until it is stolen.
-    proc: Option<Proc<'s>>,
-    since: Instant,
-}
-
 /// What a look at the calls has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
@@ -102,34 +84,14 @@ pub(super) enum Back<'t, 's> {
     Lost,
 }
 
-impl<'s> Syscalls<'s> {
-    pub(super) fn new() -> Self {
-        Syscalls {
-            count: AtomicUsize::new(0),
-            calls: Mutex::default(),
-        }
-    }
-
-    /// Whether no task was in a system call a moment ago.
-    pub(super) fn is_empty(&self) -> bool {
-        // Acquire: pairs with the Release in `leave`, so that who finds nothing
-        // here finds the task in the global queue.
-        self.count.load(Ordering::Acquire) == 0
-    }
-}
-
 impl<'s> Shared<'s> {
     /// Visits every task that is in a system call without a proc, and says
     /// which worker it sits on. Procs in calls are stolen first.
-    pub(crate) fn each_syscall(&self, pen: &Recorder<'s>, mut visit: impl FnMut(&Task, u64)) {
+    pub(crate) fn each_syscall(&self, pen: &Recorder<'s>, visit: impl FnMut(&Task, u64)) {
         self.retake(pen, |_| true);
-        for call in &*lock(&self.syscalls.calls) {
-            // One that has come since then has said so in the generation that
-            // is about to end.
-            if call.proc.is_none() {
-                visit(&call.task, call.worker);
-            }
-        }
+        // One that has come since then, and has its proc, has said so in the
+        // generation that is about to end: after `retake`, by the lock.
+        self.syscalls.each_without_proc(visit);
     }
 
     /// Looks after the procs of calls that take long.
@@ -138,60 +100,40 @@ impl<'s> Shared<'s> {
         // Somebody who is idle or looking would have taken what there is.
         let all_busy = !self.idle.some() && !self.idle.any_spins();
         let wanted = all_busy || !self.global.is_empty() || self.any_sleeper();
-        let (stolen, left) = self.retake_if(pen, |call, proc| {
+        let retaken = self.retake_if(pen, |call, proc| {
             let age = now.saturating_duration_since(call);
             age >= LONG || (age >= GRACE && (wanted || !proc.queue.is_empty()))
         });
-        match (stolen, left) {
-            (0, 0) => Look::Nothing,
-            (0, _) => Look::Some,
-            (_, _) => Look::Stole,
+        match retaken {
+            Retaken { stolen: 0, left: 0 } => Look::Nothing,
+            Retaken { stolen: 0, .. } => Look::Some,
+            Retaken { .. } => Look::Stole,
         }
     }
 
     /// Takes the procs that `which` says away from calls.
     pub(super) fn retake(&self, pen: &Recorder<'s>, which: impl Fn(&Proc<'s>) -> bool) {
-        if !self.syscalls.is_empty() {
-            self.retake_if(pen, |_, proc| which(proc));
-        }
+        self.retake_if(pen, |_, proc| which(proc));
     }
 
-    /// As [`retake`](Self::retake), by the time of the call as well. Returns
-    /// how many were stolen, and how many left.
-    fn retake_if(
-        &self,
-        pen: &Recorder<'s>,
-        which: impl Fn(Instant, &Proc<'s>) -> bool,
-    ) -> (usize, usize) {
-        let mut stolen = Vec::new();
-        let mut left = 0;
-        for call in &mut *lock(&self.syscalls.calls) {
-            let since = call.since;
-            if let Some(proc) = call.proc.take_if(|proc| which(since, proc)) {
-                pen.proc_steal(&proc, call.worker);
-                stolen.push(proc);
-            }
-            left += usize::from(call.proc.is_some());
-        }
-        let count = stolen.len();
-        for proc in stolen {
-            let has_tasks = !proc.queue.is_empty();
-            self.idle.give_up_stolen(proc, |is_last| {
-                has_tasks
+    /// As [`retake`](Self::retake), by the time of the call as well.
+    fn retake_if(&self, pen: &Recorder<'s>, which: impl Fn(Instant, &Proc<'s>) -> bool) -> Retaken {
+        let retaken = self.syscalls.retake(
+            &self.idle,
+            which,
+            |proc, from| pen.proc_steal(proc, from),
+            |proc| {
+                !proc.queue.is_empty()
                     || !self.global.is_empty()
                     || self.any_sleeper()
                     || self.out.is_dirty()
-                    // The call is over already, and all that came of it was done
-                    // with another proc. Whoever had that did not look for a
-                    // deadlock, since this one was not idle.
-                    || (is_last && self.syscalls.is_empty())
-            });
-        }
-        if count > 0 && self.any_work() {
+            },
+        );
+        if retaken.stolen > 0 && self.any_work() {
             // Work that came just before a proc was idle: see the head of `idle`.
             self.idle.wake_one();
         }
-        (count, left)
+        retaken
     }
 }
 
@@ -258,52 +200,32 @@ impl<'a, 's> Worker<'a, 's> {
     }
 
     fn enter(&self, proc: Proc<'s>, task: &Arc<Task>, owner: Owner<'_, Body>) {
-        let syscalls = &self.shared.syscalls;
-        {
-            let mut calls = lock(&syscalls.calls);
-            self.pen
-                .syscall_begin(&proc, task, owner, self.shared.env.code);
-            calls.push(Call {
-                worker: self.pen.id(),
-                task: Arc::clone(task),
-                proc: Some(proc),
-                since: Instant::now(),
-            });
-            // Relaxed: it only grows here, before the proc can become idle, and
-            // the lock of the idle procs orders that.
-            syscalls.count.fetch_add(1, Ordering::Relaxed);
-        }
-        self.shared.idle.watch();
+        let shared = self.shared;
+        shared.syscalls.enter(self.pen.id(), task, proc, |proc| {
+            self.pen.syscall_begin(proc, task, owner, shared.env.code);
+        });
+        shared.idle.watch();
     }
 
     fn leave<'t>(&self, task: &'t Arc<Task>, done: Done) -> Back<'t, 's> {
         let shared = self.shared;
-        let code = shared.env.code;
-        let mut calls = lock(&shared.syscalls.calls);
-        let mut owner = task.body.come_back();
-        owner.get_mut().done = Some(Box::new(done));
-        let at = calls.iter().position(|call| Arc::ptr_eq(&call.task, task));
-        let proc = at.and_then(|at| calls.swap_remove(at).proc);
-        let back = match proc {
-            Some(proc) => {
-                self.pen.syscall_end(&proc, task);
-                if shared.ending() {
-                    self.pen
-                        .stop(&proc, task, owner, code, StopReason::Preempted);
-                    shared.global.push(vec![Arc::clone(task)]);
-                    Back::Stopped(proc)
-                } else {
-                    Back::Runs(proc, owner)
-                }
-            }
-            None => {
+        shared.syscalls.leave(task, |proc| {
+            let mut owner = task.body.come_back();
+            owner.get_mut().done = Some(Box::new(done));
+            let Some(proc) = proc else {
                 self.pen.syscall_end_blocked(task, owner);
                 shared.global.push(vec![Arc::clone(task)]);
-                Back::Lost
+                return Back::Lost;
+            };
+            self.pen.syscall_end(&proc, task);
+            if !shared.ending() {
+                return Back::Runs(proc, owner);
             }
-        };
-        // Release: pairs with the load in `is_empty` (Invariant 3).
-        shared.syscalls.count.fetch_sub(1, Ordering::Release);
-        back
+            let code = shared.env.code;
+            self.pen
+                .stop(&proc, task, owner, code, StopReason::Preempted);
+            shared.global.push(vec![Arc::clone(task)]);
+            Back::Stopped(proc)
+        })
     }
 }

@@ -6,12 +6,12 @@
 //! becomes of the proc: who wakes it when is told at the head of `idle`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::task::Task;
 use crate::ticket::{Ticket, Waiter};
 

@@ -32,30 +32,34 @@ pub(super) struct Worker<'a, 's> {
 
 impl<'a, 's> Worker<'a, 's> {
     /// What a thread does from its start to its end. The first one also starts
-    /// the program.
-    pub(super) fn work(shared: &'a Shared<'s>, proc: Proc<'s>, boot: bool) {
-        let Ok(pen) = shared.tracing.recorder() else {
-            shared.idle.give_up(proc, |_| {}, || true);
-            return shared.finish(End::NoMemory);
+    /// the program; without it there is none.
+    pub(super) fn work(shared: &'a Shared<'s>, boot: bool) {
+        let pen = match shared.tracing.recorder() {
+            Ok(pen) => pen,
+            Err(_) if boot => return shared.finish(End::NoMemory),
+            Err(_) => return shared.idle.refuse(),
         };
-        let parker = Arc::new(Parker::new());
-        let random = proc.trace().id().wrapping_mul(2_654_435_761) | 1;
         let mut worker = Worker {
             shared,
             pen,
-            parker,
-            spinning: true,
-            random,
+            parker: Arc::new(Parker::new()),
+            spinning: false,
+            random: 1,
         };
         // A panic is a fault of ours; the others must not wait for this thread.
-        let result = catch_unwind(AssertUnwindSafe(|| worker.run(proc, boot)));
+        let result = catch_unwind(AssertUnwindSafe(|| worker.run(boot)));
         if result.is_err() {
             shared.finish(End::Panicked);
         }
     }
 
-    fn run(&mut self, mut proc: Proc<'s>, boot: bool) {
-        self.pen.proc_start(&proc);
+    fn run(&mut self, boot: bool) {
+        let first = match self.shared.idle.arrive() {
+            Some(woken) => self.resume(woken),
+            None => self.park(),
+        };
+        let Some(mut proc) = first else { return };
+        self.random = proc.trace().id().wrapping_mul(2_654_435_761) | 1;
         if boot {
             self.start_main(&mut proc);
         }

@@ -36,9 +36,11 @@ pub struct Generations<R> {
     done: bool,
 }
 
-/// What a generation's clock data have said so far.
+/// What a generation's clock data and batches have said so far.
 #[derive(Default)]
 struct Sync {
+    /// The earliest batch's time in clock units. (For Go's reader, 0 is none.)
+    start: Option<u64>,
     frequency: Option<u64>,
     /// The clock snapshot, its time in clock units.
     snapshot: Option<ClockSnapshot>,
@@ -166,10 +168,8 @@ impl<R: Read> Generations<R> {
 
     /// Adds a batch whose bytes are the generation's last ones, from `start`.
     fn add(&mut self, generation: &mut Generation, sync: &mut Sync, head: BatchHead, start: usize) {
-        let time = head.header.time as i64;
-        if generation.start == 0 || (time as u64) < generation.start as u64 {
-            generation.start = time;
-        }
+        let time = head.header.time;
+        sync.start = Some(sync.start.map_or(time, |start| start.min(time)));
         if head.section == Section::Events {
             // A batch without events is nothing to remember.
             match head.with_bytes(&generation.bytes[start..]).payload() {
@@ -230,7 +230,7 @@ impl<R: Read> Generations<R> {
                 .get_or_insert(ReadError::UnknownString { at, kind, id });
         }
         generation.clock = clock;
-        generation.start = clock.time(generation.start as u64);
+        generation.start = clock.time(sync.start.unwrap_or(0));
         generation.tables.clock = sync.snapshot.map(|snapshot| ClockSnapshot {
             trace: clock.time(snapshot.trace) as u64,
             ..snapshot
