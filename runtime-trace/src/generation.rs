@@ -152,13 +152,17 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.patience_ns.store(patience, Ordering::Relaxed);
     shared.begin_again();
     let limit = config.memory_limit;
-    shared.pages.set_limit(limit);
+    let limit_before = shared.pages.set_limit(limit);
     shared.pages.set_headroom(limit / HEADROOM);
 
     shared.timekeeper.begin(config.counter);
     shared.threads.fence_for_others();
     if open_generation(shared, epoch, &env).is_err() {
         abandon(shared, epoch, &env);
+        // Threads that come while nothing is traced need not fit a limit that is
+        // too small for a trace.
+        shared.pages.set_limit(limit_before);
+        shared.pages.set_headroom(0);
         return Err(StartError::NoMemory);
     }
     let opened = shared.queue.open(epoch, config.version, &env);

@@ -127,10 +127,10 @@ impl Pages {
         }
     }
 
-    /// Changes the limit. Blocks mapped already stay.
-    pub fn set_limit(&self, bytes: usize) {
+    /// Changes the limit, and gives the one before. Blocks mapped already stay.
+    pub fn set_limit(&self, bytes: usize) -> usize {
         // Relaxed: a number that guards nothing but itself.
-        self.limit.store(bytes, Ordering::Relaxed);
+        self.limit.swap(bytes, Ordering::Relaxed)
     }
 
     /// Changes how much of the limit is kept for what finishes a generation.

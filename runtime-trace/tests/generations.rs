@@ -202,6 +202,9 @@ fn little_memory_refuses_to_start_or_ends_the_trace_early() {
                 assert_eq!(error, StartError::NoMemory, "{blocks} blocks");
                 assert_eq!(drain(&tracer), (vec![], true));
                 assert_eq!(tracer.stats().mapped, IDLE, "{blocks} blocks");
+                // Threads that come now are not held to that limit.
+                let workers: Vec<_> = (0..1000).map(|_| tracer.worker()).collect();
+                assert!(workers.iter().all(Result::is_ok), "{blocks} blocks");
                 refused += 1;
                 continue;
             }

@@ -243,7 +243,9 @@ fn does(map: &TraceMap, pages: &Pages, deeds: &[Op]) -> Told {
                 told.got.extend(got);
             }
             Op::StealId => told.stolen.push(map.steal_id()),
-            Op::Refuse(refuses) => pages.set_limit(if *refuses { 0 } else { usize::MAX }),
+            Op::Refuse(refuses) => {
+                pages.set_limit(if *refuses { 0 } else { usize::MAX });
+            }
             Op::Reset => {}
         }
     }
