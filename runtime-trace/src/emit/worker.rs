@@ -71,9 +71,11 @@ impl<'t> Worker<'t> {
         }
         let held = Held::new();
         shared.switch.map(&shared.env(&held))?;
+        // What is kept for names as well: of many hosts a thread that cannot be
+        // traced cannot run.
         let slot = shared
             .threads
-            .claim(&shared.env(&held))
+            .claim(&shared.env(&held).finishing())
             .map_err(AllocError::memory)?;
         Ok(Self {
             epoch: shared.switch.epoch(),
