@@ -3,7 +3,7 @@
 use trace_format::EventKind;
 
 use crate::clock::Clock;
-use crate::error::{Place, ReadError};
+use crate::error::ReadError;
 use crate::generation::Generation;
 use crate::raw::{TIMED, WINDOW, quick_number};
 
@@ -25,12 +25,14 @@ pub(crate) struct Timed {
 /// A worker's place in its batches of a generation, and its next event.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    /// The worker, as its batches name it.
-    pub id: u64,
     /// The worker's slot in the order's table.
     pub worker: u32,
-    /// The next event.
+    /// The next event, or only its [`time`](Self::time): see
+    /// [`is_decoded`](Self::is_decoded).
     pub event: Timed,
+    /// Whether the next event has been decoded and the position is behind it. If
+    /// not, it is known that it can be, and when it is.
+    pub is_decoded: bool,
     /// The batch, by its number in the generation.
     batch: u32,
     /// The rest of the batch, as positions in the generation's bytes.
@@ -38,14 +40,15 @@ pub(crate) struct Cursor {
     end: usize,
     /// What to add to a position to have it in the file.
     to_file: u64,
+    /// The time of the event before the position.
+    before: i64,
 }
 
 impl Cursor {
     /// A cursor before the first event of a worker whose first batch is `batch`,
     /// without the worker's slot.
-    pub fn new(id: u64, batch: u32, generation: &Generation) -> Self {
+    pub fn new(batch: u32, generation: &Generation) -> Self {
         let mut cursor = Self {
-            id,
             worker: 0,
             event: Timed {
                 kind: EventKind::ProcStop,
@@ -53,10 +56,12 @@ impl Cursor {
                 args: [0; MAX_NUMBERS],
                 offset: 0,
             },
+            is_decoded: false,
             batch,
             at: 0,
             end: 0,
             to_file: 0,
+            before: 0,
         };
         cursor.enter(batch, generation);
         cursor
@@ -68,8 +73,13 @@ impl Cursor {
         self.at = entry.payload();
         self.end = entry.start + entry.head.len();
         self.to_file = entry.head.offset.wrapping_sub(entry.start as u64);
-        // The time of the event before the first.
-        self.event.time = generation.clock.time(entry.head.header.time);
+        self.before = generation.clock.time(entry.head.header.time);
+    }
+
+    /// When the next event is.
+    #[inline(always)]
+    pub fn time(&self) -> i64 {
+        self.event.time
     }
 
     /// Decodes the next event. False at the end of the worker's events.
@@ -82,10 +92,11 @@ impl Cursor {
         if self.at >= self.end && !self.next_batch(generation) {
             return Ok(false);
         }
-        if self.decode(generation).is_none() {
-            return self.decode_slowly(generation);
-        }
-        Ok(true)
+        self.is_decoded = match self.decode(generation) {
+            Some(()) => true,
+            None => self.decode_slowly(generation)?,
+        };
+        Ok(self.is_decoded)
     }
 
     /// Goes on to the worker's next batch that is not empty.
@@ -107,7 +118,7 @@ impl Cursor {
         Rest {
             bytes: generation.bytes.get(self.at..upto).unwrap_or(&[]),
             beyond: upto - self.end,
-            time: self.event.time,
+            time: self.before,
             end: self.to_file.wrapping_add(upto as u64),
         }
     }
@@ -116,7 +127,13 @@ impl Cursor {
     #[inline(always)]
     pub fn go_to(&mut self, rest: &Rest<'_>) {
         self.at = self.end + rest.beyond - rest.bytes.len();
-        self.event.time = rest.time;
+        self.before = rest.time;
+    }
+
+    /// How many bytes of the batch are left.
+    #[inline(always)]
+    pub fn left(&self) -> usize {
+        self.end - self.at
     }
 
     /// Decodes the event here if nothing about it is unusual.
@@ -151,7 +168,8 @@ impl Cursor {
                 let args = event.args();
                 self.event.args[..args.len()].copy_from_slice(args);
                 let span = generation.clock.span(event.dt().unwrap_or(0));
-                self.event.time = self.event.time.wrapping_add(span);
+                self.before = self.before.wrapping_add(span);
+                self.event.time = self.before;
                 self.event.kind = event.kind;
                 self.event.offset = self.to_file.wrapping_add(self.at as u64);
                 self.at += event.bytes.len();
@@ -161,15 +179,6 @@ impl Cursor {
             // The batch is cut off here, and the file is known to be. It is the
             // last one.
             None => Ok(false),
-        }
-    }
-
-    /// The place of the next event.
-    pub fn place(&self, generation: u64) -> Place {
-        Place {
-            offset: self.event.offset,
-            generation: Some(generation),
-            thread: Some(self.id),
         }
     }
 }

@@ -242,6 +242,16 @@ pub enum ReadError {
         /// How many workers have one.
         workers: u64,
     },
+    /// So many events were tried before those that they wait for, that to go on
+    /// would take too long. No tracer writes such a trace.
+    Tangled {
+        /// The earliest event that waits.
+        at: Place,
+        /// Its kind.
+        kind: EventKind,
+        /// How many workers have events.
+        workers: u64,
+    },
     /// The text of a trace is spelled wrongly.
     Text {
         /// The offending part, in bytes of the text.
@@ -292,6 +302,7 @@ impl ReadError {
             | Self::UnknownStack { at, .. }
             | Self::Impossible { at, .. }
             | Self::Stuck { at, .. }
+            | Self::Tangled { at, .. }
             | Self::Text { at, .. }
             | Self::Io { at, .. } => *at,
         }
@@ -413,6 +424,13 @@ impl fmt::Display for ReadError {
                 }
                 f.write_str(" for events that the generation does not have")
             }
+            Self::Tangled { kind, workers, .. } => write!(
+                f,
+                "the order of events would take too long to find: {} is the earliest of {workers} \
+                 workers' next events, and most of the time nearly all of these wait for others; \
+                 the raw events can be read",
+                kind.name()
+            ),
             Self::Text { problem, .. } => problem.fmt(f),
             Self::Io { error, .. } => write!(f, "cannot read on: {error}"),
         }

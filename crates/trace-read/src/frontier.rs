@@ -15,6 +15,11 @@ pub(crate) struct Entry {
 }
 
 impl Frontier {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The earliest.
     #[inline(always)]
     pub fn first(&self) -> Option<Entry> {
@@ -30,8 +35,11 @@ impl Frontier {
     /// Up to which time the first one stays the first, if it is given a later one.
     #[inline(always)]
     pub fn limit(&self) -> i64 {
-        let time = |at| self.get(at).map_or(i64::MAX, |entry| entry.time);
-        time(1).min(time(2))
+        match self.0.as_slice() {
+            [_, left, right, ..] => left.time.min(right.time),
+            [_, left] => left.time,
+            _ => i64::MAX,
+        }
     }
 
     /// Adds a cursor.
@@ -43,23 +51,21 @@ impl Frontier {
     /// Gives the first entry a new time. Mostly it stays the first one.
     #[inline(always)]
     pub fn update_first(&mut self, time: i64) {
-        let is_first = match self.0.as_mut_slice() {
-            [first] => {
+        match self.0.as_mut_slice() {
+            [first, left, right, ..] => {
                 first.time = time;
-                true
+                if time > left.time || time > right.time {
+                    self.down(0);
+                }
             }
             [first, left] => {
                 first.time = time;
-                time <= left.time
+                if time > left.time {
+                    std::mem::swap(first, left);
+                }
             }
-            [first, left, right, ..] => {
-                first.time = time;
-                time <= left.time && time <= right.time
-            }
-            [] => true,
-        };
-        if !is_first {
-            self.down(0);
+            [first] => first.time = time,
+            [] => {}
         }
     }
 

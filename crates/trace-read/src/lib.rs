@@ -84,7 +84,6 @@ mod merge;
 pub mod order;
 pub mod raw;
 mod reader;
-mod run;
 mod step;
 mod steps;
 pub mod tables;
@@ -96,6 +95,5 @@ pub use event::{
     ClockSnapshot, Event, Kind, Metric, ProcId, ProcState, ProcTransition, Scope, TaskId,
     TaskState, TaskTransition, UserTaskId, WorkerId,
 };
-pub use reader::{Events, OwnedEvent, Reader};
-pub use run::Run;
+pub use reader::{Events, Observer, OwnedEvent, Reader};
 pub use tables::{Frame, Stack, Tables};

@@ -6,13 +6,14 @@ use trace_format::EventKind;
 
 use crate::contradiction::Contradiction;
 use crate::cursor::Cursor;
-use crate::error::ReadError;
+use crate::error::{Place, ReadError};
 use crate::event::Event;
 use crate::frontier::{Entry, Frontier};
 use crate::generation::Generation;
 use crate::order::Order;
-use crate::run::Run;
+use crate::reader::Observer;
 use crate::step::Step;
+use crate::steps::{Keep, Show, Sink};
 use crate::tables::Tables;
 
 /// Merges the events of one generation after the other.
@@ -30,11 +31,22 @@ pub(crate) struct Merge {
     /// event.
     sample_time: i64,
     order: Order,
+    /// How many more events may be tried in vain. A file can be made so that nearly
+    /// all workers' are, again and again.
+    patience: u64,
     /// The first thing wrong with the generation.
     trouble: Option<ReadError>,
 }
 
 impl Merge {
+    /// How many events may be tried in vain for each byte of a generation, and how
+    /// many besides. Of events that a tracer has written one in a hundred is, or
+    /// fewer.
+    const PATIENCE: u64 = 32;
+    const BESIDES: u64 = 1 << 20;
+    /// To sort so many workers costs as much as to try an event.
+    const SORTED_AT_ONCE: u64 = 16;
+
     /// Without a generation; the empty one is to be opened one day.
     pub fn new(generation: Box<Generation>) -> Self {
         Self {
@@ -45,6 +57,7 @@ impl Merge {
             sample: 0,
             sample_time: i64::MAX,
             order: Order::new(),
+            patience: 0,
             trouble: None,
         }
     }
@@ -58,12 +71,12 @@ impl Merge {
         // Cursors are large: no more room than needed.
         self.cursors.reserve_exact(generation.lanes.len());
         for lane in &generation.lanes {
-            let mut cursor = Cursor::new(lane.id, lane.first, &generation);
+            let mut cursor = Cursor::new(lane.first, &generation);
             match cursor.advance(&generation) {
                 Ok(true) => {
                     cursor.worker = self.order.worker(lane.id);
                     self.frontier.push(Entry {
-                        time: cursor.event.time,
+                        time: cursor.time(),
                         cursor: self.cursors.len() as u32,
                     });
                     self.cursors.push(cursor);
@@ -72,6 +85,7 @@ impl Merge {
                 Err(error) => self.note(error),
             }
         }
+        self.patience = Self::PATIENCE * generation.bytes.len() as u64 + Self::BESIDES;
         self.generation = generation;
         self.is_open = true;
         self.seek_sample(0);
@@ -122,12 +136,6 @@ impl Merge {
         step.event(order.tables(), order.carried())
     }
 
-    /// The events told last.
-    pub fn run(&self) -> Run<'_> {
-        let order = &self.order;
-        Run::new(order.steps.told(), order.tables(), order.carried())
-    }
-
     /// Notes that something is wrong, unless something is already.
     #[cold]
     #[inline(never)]
@@ -152,21 +160,22 @@ impl Merge {
         self.order.steps.tell() || self.tell_found()
     }
 
-    #[inline(never)]
-    fn tell_found(&mut self) -> bool {
-        self.find();
+    /// Tells the next one of those that were found before.
+    pub fn tell_kept(&mut self) -> bool {
         self.order.steps.tell()
     }
 
-    /// Tells some events. How many; 0 if there are no more.
-    pub fn tell_some(&mut self) -> usize {
-        match self.order.steps.tell_all() {
-            0 => {
-                self.find();
-                self.order.steps.tell_all()
-            }
-            some => some,
-        }
+    #[inline(never)]
+    fn tell_found(&mut self) -> bool {
+        self.find(&mut Keep);
+        self.order.steps.tell()
+    }
+
+    /// Shows all further events of the generation, of which none is kept. How many.
+    pub fn show(&mut self, observer: &mut impl Observer) -> u64 {
+        let mut sink = Show { observer, shown: 0 };
+        while self.find(&mut sink) {}
+        sink.shown
     }
 
     /// Tells a step that is no event of the generation. There is none before it
@@ -182,34 +191,46 @@ impl Merge {
         self.order.steps.pass(time);
     }
 
-    /// Finds some more events. None if there are no more.
-    fn find(&mut self) {
+    /// Finds some more events. False if there are no more then.
+    fn find<S: Sink>(&mut self, sink: &mut S) -> bool {
         self.order.steps.clear();
-        while !self.order.steps.is_enough() {
-            let found = match self.frontier.first() {
-                Some(first) if self.sample_time >= first.time => self.drain(first),
-                _ => self.take_sample(),
+        let mut more = true;
+        while more && !self.order.steps.is_enough() {
+            more = match self.frontier.first() {
+                Some(first) if self.sample_time >= first.time => self.drain(first, sink),
+                _ => self.take_sample(sink),
             };
-            if !found {
-                break;
-            }
         }
         // A string or stack that is not there is trouble.
         if let Some(error) = self.order.steps.take_lost() {
             self.note(*error);
         }
+        more
     }
 
     /// Takes events of the worker that is the first, as long as it stays that.
     /// False if no worker's event can be taken.
-    fn drain(&mut self, first: Entry) -> bool {
+    #[inline(always)]
+    fn drain<S: Sink>(&mut self, first: Entry, sink: &mut S) -> bool {
         let limit = self.frontier.limit().min(self.sample_time);
         let cursor = &mut self.cursors[first.cursor as usize];
         self.order.appears(cursor.worker);
-        let why = run(cursor, &mut self.order, &self.generation, limit);
-        let time = cursor.event.time;
+        match run(cursor, &mut self.order, &self.generation, limit, sink) {
+            Why::Later => {
+                self.frontier.update_first(cursor.time());
+                true
+            }
+            why => self.leave(first, why, sink),
+        }
+    }
+
+    /// Leaves the worker that was the first, since it cannot go on. False if no
+    /// other can, either.
+    #[inline(never)]
+    fn leave<S: Sink>(&mut self, first: Entry, why: Why, sink: &mut S) -> bool {
+        let time = self.cursors[first.cursor as usize].time();
         match why {
-            Why::Later => self.frontier.update_first(time),
+            Why::Later => {}
             Why::End => self.frontier.remove(0),
             Why::Bytes(error) => {
                 self.frontier.remove(0);
@@ -217,7 +238,7 @@ impl Merge {
             }
             Why::Waits => {
                 self.frontier.update_first(time);
-                return self.try_others();
+                return self.try_others(sink);
             }
             Why::Never(what) => {
                 self.stop_at(first, what);
@@ -230,11 +251,12 @@ impl Merge {
     /// Makes a step of the next CPU sample. False if there is none.
     #[cold]
     #[inline(never)]
-    fn take_sample(&mut self) -> bool {
+    fn take_sample<S: Sink>(&mut self, sink: &mut S) -> bool {
         let Some(sample) = self.generation.samples.get(self.sample) else {
             return false;
         };
         self.order.put_sample(sample);
+        self.order.show(sink);
         self.seek_sample(self.sample + 1);
         true
     }
@@ -250,19 +272,24 @@ impl Merge {
     /// which has been tried.
     #[cold]
     #[inline(never)]
-    fn try_others(&mut self) -> bool {
+    fn try_others<S: Sink>(&mut self, sink: &mut S) -> bool {
         self.frontier.sort();
+        let mut patience = self.patience;
+        patience = patience.saturating_sub(self.frontier.len() as u64 / Self::SORTED_AT_ONCE);
         // One event only, since the first one may be what has waited for it.
         self.order.steps.stop();
         let mut at = 1;
-        while let Some(entry) = self.frontier.get(at) {
+        while patience > 0
+            && let Some(entry) = self.frontier.get(at)
+        {
             let cursor = &mut self.cursors[entry.cursor as usize];
             self.order.appears(cursor.worker);
-            let why = run(cursor, &mut self.order, &self.generation, i64::MIN);
-            let time = cursor.event.time;
+            let why = step(cursor, &mut self.order, &self.generation, sink);
+            let time = cursor.time();
             match why {
                 Why::Waits => {
                     at += 1;
+                    patience -= 1;
                     continue;
                 }
                 Why::Later => self.frontier.update(at, time),
@@ -276,16 +303,17 @@ impl Merge {
                     return false;
                 }
             }
+            self.patience = patience;
             return true;
         }
         let first = self.frontier.first();
         let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
-        let error = ReadError::Stuck {
-            at: cursor.place(self.generation.number),
-            kind: cursor.event.kind,
-            workers: at as u64,
-        };
-        self.stop(error);
+        let (at, kind) = (self.place(cursor), cursor.event.kind);
+        let workers = self.frontier.len() as u64;
+        self.stop(match patience {
+            0 => ReadError::Tangled { at, kind, workers },
+            _ => ReadError::Stuck { at, kind, workers },
+        });
         false
     }
 
@@ -295,10 +323,19 @@ impl Merge {
     fn stop_at(&mut self, entry: Entry, what: Box<Contradiction>) {
         let cursor = &self.cursors[entry.cursor as usize];
         self.stop(ReadError::Impossible {
-            at: cursor.place(self.generation.number),
+            at: self.place(cursor),
             kind: cursor.event.kind,
             what,
         });
+    }
+
+    /// The place of a worker's next event, which has been tried.
+    fn place(&self, cursor: &Cursor) -> Place {
+        Place {
+            offset: cursor.event.offset,
+            generation: Some(self.generation.number),
+            thread: Some(self.order.worker_id(cursor.worker)),
+        }
     }
 
     /// Finds no more events in this generation.
@@ -313,22 +350,79 @@ impl Merge {
 /// Takes a worker's events, its next one first: that this one's turn has come is
 /// for the caller to know. Ends with the next event of a time behind the `limit`,
 /// or when there are enough steps.
-#[inline(never)]
-fn run(cursor: &mut Cursor, order: &mut Order, generation: &Generation, limit: i64) -> Why {
-    let worker = cursor.worker;
+#[inline(always)]
+fn run<S: Sink>(
+    cursor: &mut Cursor,
+    order: &mut Order,
+    generation: &Generation,
+    limit: i64,
+    sink: &mut S,
+) -> Why {
+    let mut is_first = true;
     loop {
-        match order.advance(&cursor.event, worker) {
-            Ok(true) => {}
-            Ok(false) => return Why::Waits,
-            Err(what) => return Why::Never(what),
+        if !cursor.is_decoded {
+            if is_first || !order.steps.is_enough() {
+                let left = cursor.left();
+                if run_quickly(cursor, order, generation, limit, sink) {
+                    return Why::Later;
+                }
+                is_first &= cursor.left() == left;
+            }
+            match go_on(cursor, generation) {
+                Why::Later => {}
+                ends => return ends,
+            }
+            if !is_first && (cursor.time() > limit || order.steps.is_enough()) {
+                return Why::Later;
+            }
         }
-        run_quickly(cursor, order, generation, limit);
-        match cursor.advance(generation) {
-            Ok(true) if cursor.event.time > limit || order.steps.is_enough() => return Why::Later,
-            Ok(true) => {}
-            Ok(false) => return Why::End,
-            Err(error) => return Why::Bytes(error),
+        match take(cursor, order, sink) {
+            Why::Later => {}
+            why => return why,
         }
+        is_first = false;
+    }
+}
+
+/// Takes a worker's next event, whatever others there are.
+#[inline(never)]
+fn step<S: Sink>(
+    cursor: &mut Cursor,
+    order: &mut Order,
+    generation: &Generation,
+    sink: &mut S,
+) -> Why {
+    if !cursor.is_decoded
+        && let why @ (Why::End | Why::Bytes(_)) = go_on(cursor, generation)
+    {
+        return why;
+    }
+    match take(cursor, order, sink) {
+        Why::Later => go_on(cursor, generation),
+        why => why,
+    }
+}
+
+/// Takes the event that was decoded.
+#[inline(never)]
+fn take<S: Sink>(cursor: &mut Cursor, order: &mut Order, sink: &mut S) -> Why {
+    match order.advance(&cursor.event, cursor.worker) {
+        Ok(true) => {}
+        Ok(false) => return Why::Waits,
+        Err(what) => return Why::Never(what),
+    }
+    order.show(sink);
+    cursor.is_decoded = false;
+    Why::Later
+}
+
+/// Decodes the next event.
+#[inline(never)]
+fn go_on(cursor: &mut Cursor, generation: &Generation) -> Why {
+    match cursor.advance(generation) {
+        Ok(true) => Why::Later,
+        Ok(false) => Why::End,
+        Err(error) => Why::Bytes(error),
     }
 }
 
@@ -336,9 +430,17 @@ fn run(cursor: &mut Cursor, order: &mut Order, generation: &Generation, limit: i
 ///
 /// Nearly all events are of a few kinds. Those are decoded, tried and forgotten
 /// here, without a detour through memory. The cursor is left before the first one
-/// that is not taken, whatever the reason is.
+/// that is not taken, whatever the reason is; true if it is that this one is
+/// behind the limit, the time of which is noted then. One is taken even if there
+/// are enough steps.
 #[inline(always)]
-fn run_quickly(cursor: &mut Cursor, order: &mut Order, generation: &Generation, limit: i64) {
+fn run_quickly<S: Sink>(
+    cursor: &mut Cursor,
+    order: &mut Order,
+    generation: &Generation,
+    limit: i64,
+    sink: &mut S,
+) -> bool {
     const CREATE: u8 = EventKind::GoCreate as u8;
     const DESTROY: u8 = EventKind::GoDestroy as u8;
     const START: u8 = EventKind::GoStart as u8;
@@ -349,7 +451,8 @@ fn run_quickly(cursor: &mut Cursor, order: &mut Order, generation: &Generation, 
     let worker = cursor.worker;
     let clock = generation.clock;
     let mut taken = cursor.rest(generation);
-    while !order.steps.is_enough() {
+    let mut later = None;
+    loop {
         let mut rest = taken;
         macro_rules! took {
             ($kind:ident, $numbers:literal, $try:expr) => {
@@ -357,30 +460,49 @@ fn run_quickly(cursor: &mut Cursor, order: &mut Order, generation: &Generation, 
                     // One that waits or is refused is tried once more, by the
                     // caller.
                     Some(event) if event.time <= limit => matches!($try(&event), Ok(true)),
-                    _ => false,
+                    Some(event) => {
+                        later = Some(event.time);
+                        false
+                    }
+                    None => false,
                 }
             };
         }
         let took = match rest.code() {
-            Some(START) => took!(GoStart, 3, |event| order.task_start(event, worker)),
-            Some(STOP) => took!(GoStop, 3, |event| order.task_stop(event, worker, false)),
-            Some(BLOCK) => took!(GoBlock, 3, |event| order.task_stop(event, worker, true)),
-            Some(CREATE) => took!(GoCreate, 4, |event| order.task_create(event, worker, false)),
-            Some(DESTROY) => took!(GoDestroy, 1, |event| order.task_destroy(event, worker)),
-            Some(UNBLOCK) => took!(GoUnblock, 4, |event| order.task_unblock(event, worker)),
+            Some(START) => took!(GoStart, 3, |event| order.task_start(event, worker, sink)),
+            Some(STOP) => took!(GoStop, 3, |event| order
+                .task_stop(event, worker, false, sink)),
+            Some(BLOCK) => took!(GoBlock, 3, |event| order
+                .task_stop(event, worker, true, sink)),
+            Some(CREATE) => took!(GoCreate, 4, |event| order
+                .task_create(event, worker, false, sink)),
+            Some(DESTROY) => took!(GoDestroy, 1, |event| order
+                .task_destroy(event, worker, sink)),
+            Some(UNBLOCK) => took!(GoUnblock, 4, |event| order
+                .task_unblock(event, worker, sink)),
             _ => false,
         };
         if !took {
             break;
         }
         taken = rest;
+        if order.steps.is_enough() {
+            break;
+        }
     }
     cursor.go_to(&taken);
+    match later {
+        Some(time) => {
+            cursor.event.time = time;
+            true
+        }
+        None => false,
+    }
 }
 
 /// Why a worker's events are not taken any further.
 enum Why {
-    /// It is the turn of another one, or there are enough.
+    /// It can go on later: it is the turn of another one, or there are enough.
     Later,
     /// There are no more.
     End,
@@ -390,4 +512,99 @@ enum Why {
     Waits,
     /// The next one cannot have happened.
     Never(Box<Contradiction>),
+}
+
+#[cfg(test)]
+mod tests {
+    use trace_format::limits::NO_THREAD;
+    use trace_format::{BatchHeader, ProcStatus, TaskStatus, Version};
+
+    use super::*;
+    use crate::generation::Generations;
+    use crate::raw::{Payload, RawWriter};
+
+    /// A trace of so many workers that each have one event. The events are numbered
+    /// and happen in that order. So say the workers' clocks, or the reverse.
+    fn chain(workers: u64, backwards: bool) -> Vec<u8> {
+        let mut trace = RawWriter::new(Vec::new(), Version::Go126).unwrap();
+        let mut batch = |thread, time, payload: &Payload| {
+            let header = BatchHeader {
+                generation: 1,
+                thread,
+                time,
+            };
+            trace.batch(&header, payload).unwrap();
+        };
+        let mut clock = Payload::new();
+        clock
+            .event(EventKind::Sync, &[])
+            .event(EventKind::Frequency, &[1_000_000_000])
+            .event(EventKind::ClockSnapshot, &[0, 0, 0, 0]);
+        batch(NO_THREAD, 0, &clock);
+        // The worker of the last event is the first to be there.
+        for number in (1..=workers).rev() {
+            let mut payload = Payload::new();
+            payload
+                .event(
+                    EventKind::ProcStatus,
+                    &[0, number, ProcStatus::Running as u64],
+                )
+                .event(
+                    EventKind::GoStatus,
+                    &[0, number, number, TaskStatus::Running as u64],
+                );
+            let time = match backwards {
+                // The first mark may have any number, so it has to be the first.
+                true if number > 1 => 2 * workers - number,
+                _ => number,
+            };
+            match number % 2 {
+                1 => payload.event(EventKind::GCBegin, &[time, number, 0]),
+                _ => payload.event(EventKind::GCEnd, &[time, number]),
+            };
+            batch(number, 1, &payload);
+        }
+        trace.end_of_generation().unwrap();
+        trace.into_inner()
+    }
+
+    /// Reads a chain. How many events there were, how many of them were tried in
+    /// vain, and what was wrong.
+    fn unravel(trace: &[u8]) -> (u64, u64, Option<ReadError>) {
+        let mut merge = Merge::new(Box::new(Generation::new(Version::Go126)));
+        let generation = Generations::new(trace).unwrap().next().unwrap();
+        let bytes = generation.bytes.len() as u64;
+        merge.open(Box::new(generation));
+        let most = merge.patience;
+        assert!(most <= Merge::PATIENCE * bytes + Merge::BESIDES);
+        let mut events = 0;
+        while merge.tell() {
+            events += 1;
+        }
+        (events, most - merge.patience, merge.take_trouble())
+    }
+
+    /// What is tried in vain is bounded by the size of the file, however many workers
+    /// wait for each other. Up to there any order is found.
+    #[test]
+    fn workers_that_wait_for_each_other() {
+        for workers in [300, 10_000] {
+            let (events, vain, trouble) = unravel(&chain(workers, false));
+            assert!(trouble.is_none() && vain == 0, "{workers}: {trouble:?}");
+            assert_eq!(events, 3 * workers);
+        }
+
+        let (events, vain, trouble) = unravel(&chain(300, true));
+        assert!(trouble.is_none(), "{trouble:?}");
+        assert_eq!(events, 900);
+        // Nearly all are tried each time.
+        assert!((40_000..60_000).contains(&vain), "{vain}");
+
+        let (events, _, trouble) = unravel(&chain(10_000, true));
+        let Some(ReadError::Tangled { workers, .. }) = trouble else {
+            panic!("{trouble:?}");
+        };
+        assert!(workers > 8_000, "{workers}");
+        assert_eq!(events, 30_000 - workers);
+    }
 }

@@ -66,7 +66,7 @@ use crate::order::roster::Roster;
 use crate::order::user::UserTasks;
 use crate::order::workers::{Worker, Workers};
 use crate::step::{Phase, Step, What};
-use crate::steps::Steps;
+use crate::steps::{Keep, Sink, Steps};
 use crate::tables::Tables;
 
 pub use ordered::Ordered;
@@ -146,6 +146,11 @@ impl Order {
         Arc::try_unwrap(std::mem::take(&mut self.tables)).ok()
     }
 
+    /// The ID of the worker in this slot.
+    pub fn worker_id(&self, w: u32) -> u64 {
+        self.workers.at(w).id
+    }
+
     /// The slot of the worker with this ID.
     pub fn worker(&mut self, id: u64) -> u32 {
         self.workers.slot(id)
@@ -180,6 +185,12 @@ impl Order {
         self.steps.stop();
     }
 
+    /// Lets the sink know of what events have been made into.
+    #[inline(always)]
+    pub fn show<S: Sink>(&mut self, sink: &mut S) {
+        sink.see(&mut self.steps, &self.tables, self.carried.as_ref());
+    }
+
     /// The text that belongs to the step found last.
     pub fn carried(&self) -> Option<&Arc<str>> {
         self.carried.as_ref()
@@ -202,13 +213,13 @@ impl Order {
             ProcStatus => self.proc_status(event, w),
 
             // Tasks.
-            GoStart => self.task_start(event, w),
-            GoStop => self.task_stop(event, w, false),
-            GoBlock => self.task_stop(event, w, true),
-            GoUnblock => self.task_unblock(event, w),
-            GoCreate => self.task_create(event, w, false),
-            GoCreateBlocked => self.task_create(event, w, true),
-            GoDestroy => self.task_destroy(event, w),
+            GoStart => self.task_start(event, w, &mut Keep),
+            GoStop => self.task_stop(event, w, false, &mut Keep),
+            GoBlock => self.task_stop(event, w, true, &mut Keep),
+            GoUnblock => self.task_unblock(event, w, &mut Keep),
+            GoCreate => self.task_create(event, w, false, &mut Keep),
+            GoCreateBlocked => self.task_create(event, w, true, &mut Keep),
+            GoDestroy => self.task_destroy(event, w, &mut Keep),
             GoSwitch => self.task_switch(event, w, false),
             GoSwitchDestroy => self.task_switch(event, w, true),
             GoStatus => self.task_status(event, w, 0),
@@ -312,6 +323,7 @@ impl Order {
     }
 
     /// The slot of the stack with this ID, to which `event` refers.
+    #[inline(always)]
     fn stack(&mut self, event: &Timed, worker: Worker, id: u64) -> u32 {
         self.steps.stack(&self.tables, event, worker.id, id)
     }

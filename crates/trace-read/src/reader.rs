@@ -21,7 +21,6 @@ use crate::error::ReadError;
 use crate::event::Event;
 use crate::generation::{Generation, Generations};
 use crate::merge::Merge;
-use crate::run::Run;
 use crate::step::{NONE, Step, What};
 
 mod ahead;
@@ -45,12 +44,23 @@ pub struct Reader<R> {
     /// before that is told.
     cut: bool,
     syncs: u64,
-    /// Events of this generation so far.
+    /// Events of this generation so far, and of those before; without sync events.
     delivered: u64,
+    earlier: u64,
     offset: u64,
     generations: u64,
     salvaged: u64,
     largest: u64,
+}
+
+/// Is shown events by [`Reader::show`].
+pub trait Observer {
+    /// Sees the next event.
+    ///
+    /// With `#[inline(always)]` the parts of an event that are not looked at here
+    /// are not put together. That pays if it is short: there are several places from
+    /// which it is called.
+    fn see(&mut self, event: Event<'_>);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +113,7 @@ impl<R: Read> Reader<R> {
             cut: false,
             syncs: 0,
             delivered: 0,
+            earlier: 0,
             offset,
             generations: 0,
             salvaged: 0,
@@ -128,25 +139,34 @@ impl<R: Read> Reader<R> {
         Ok(Some(self.merge.event()))
     }
 
-    /// Some more events, at least one, lent until the next call. `None` at the end
-    /// and after an error.
+    /// Shows all further events to `observer`.
     ///
-    /// With [`next_event`](Self::next_event) the same events come one by one. This
-    /// is for those who do little with each, and many of them.
+    /// They are those that [`next_event`](Self::next_event) would give. This is
+    /// for who does little with each, and sees many of them.
     ///
     /// ```
     /// # use trace_read::{ReadError, Reader};
-    /// /// How many events a file has, and how many of them say where they happened.
-    /// fn count(file: impl std::io::Read) -> Result<(u64, u64), ReadError> {
-    ///     let mut reader = Reader::new(file)?;
-    ///     let (mut events, mut placed) = (0, 0);
-    ///     while let Some(run) = reader.next_run()? {
-    ///         for event in run {
-    ///             events += 1;
-    ///             placed += u64::from(!event.stack.is_empty());
-    ///         }
+    /// use trace_read::{Event, Observer};
+    ///
+    /// /// Counts the events of a file, and those that say where they happened.
+    /// #[derive(Default)]
+    /// struct Counts {
+    ///     events: u64,
+    ///     placed: u64,
+    /// }
+    ///
+    /// impl Observer for Counts {
+    ///     #[inline(always)]
+    ///     fn see(&mut self, event: Event<'_>) {
+    ///         self.events += 1;
+    ///         self.placed += u64::from(!event.stack.is_empty());
     ///     }
-    ///     Ok((events, placed))
+    /// }
+    ///
+    /// fn count(file: impl std::io::Read) -> Result<Counts, ReadError> {
+    ///     let mut counts = Counts::default();
+    ///     Reader::new(file)?.show(&mut counts)?;
+    ///     Ok(counts)
     /// }
     /// # let trace = trace_read::text::to_bytes(r#"
     /// # Trace Go1.22
@@ -160,25 +180,36 @@ impl<R: Read> Reader<R> {
     /// # GoStatus dt=1 g=1 m=1 gstatus=2
     /// # GoStop dt=5 reason_string=0 stack=1
     /// # "#).unwrap();
-    /// # assert_eq!(count(&trace[..]).unwrap(), (5, 1));
+    /// # let counts = count(&trace[..]).unwrap();
+    /// # assert_eq!((counts.events, counts.placed), (5, 1));
     /// ```
     ///
     /// # Errors
     ///
     /// As [`next_event`](Self::next_event).
-    #[inline]
-    pub fn next_run(&mut self) -> Result<Option<Run<'_>>, ReadError> {
-        let some = self.merge.tell_some();
-        self.delivered += some as u64;
-        if some == 0 && !self.turn()? {
-            return Ok(None);
+    pub fn show(&mut self, observer: &mut impl Observer) -> Result<(), ReadError> {
+        loop {
+            // Those that were found when somebody asked for one by one.
+            while self.merge.tell_kept() {
+                self.delivered += 1;
+                observer.see(self.merge.event());
+            }
+            self.delivered += self.merge.show(observer);
+            if !self.turn()? {
+                return Ok(());
+            }
+            observer.see(self.merge.event());
         }
-        Ok(Some(self.merge.run()))
     }
 
     /// The file's version.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// How many events have been delivered.
+    pub fn delivered(&self) -> u64 {
+        self.earlier + self.delivered + self.syncs
     }
 
     /// How many bytes of the file have been consumed: up to the end of the
@@ -239,6 +270,7 @@ impl<R: Read> Reader<R> {
     /// there is nothing to tell but the trouble with it.
     fn open_next(&mut self) -> bool {
         let spent = self.merge.close();
+        self.earlier += self.delivered;
         self.delivered = 0;
         let Some(mut generation) = self.source.next(spent) else {
             self.state = State::Done;

@@ -1,14 +1,64 @@
-//! Steps that were found and are told one by one, or several at once.
+//! Steps that were found: where they go.
 //!
 //! To go from finding to telling and back costs about as much as to find a step.
-//! So some are found in a row, into a buffer that stays in the nearest cache.
+//! So for who asks for them one by one some are found in a row, into a buffer that
+//! stays in the nearest cache. Who takes all of them as they come is shown each
+//! where it is found, and what is not looked at is not even put together.
+
+use std::sync::Arc;
 
 use trace_format::EventKind;
 
 use crate::cursor::Timed;
 use crate::error::{Place, ReadError};
+use crate::reader::Observer;
 use crate::step::Step;
 use crate::tables::Tables;
+
+/// Where steps go that are found.
+pub(crate) trait Sink {
+    /// Takes a step for which there is no text carried along.
+    fn take(&mut self, steps: &mut Steps, tables: &Tables, step: Step);
+
+    /// Takes note of those that others have pushed.
+    fn see(&mut self, steps: &mut Steps, tables: &Tables, carried: Option<&Arc<str>>);
+}
+
+/// They are kept until they are told.
+pub(crate) struct Keep;
+
+impl Sink for Keep {
+    #[inline(always)]
+    fn take(&mut self, steps: &mut Steps, _: &Tables, step: Step) {
+        steps.push(step);
+    }
+
+    #[inline(always)]
+    fn see(&mut self, _: &mut Steps, _: &Tables, _: Option<&Arc<str>>) {}
+}
+
+/// They are shown at once, as events.
+pub(crate) struct Show<'o, O> {
+    pub observer: &'o mut O,
+    /// How many there were.
+    pub shown: u64,
+}
+
+impl<O: Observer> Sink for Show<'_, O> {
+    #[inline(always)]
+    fn take(&mut self, steps: &mut Steps, tables: &Tables, step: Step) {
+        self.shown += 1;
+        self.observer.see(steps.in_turn(step).event(tables, None));
+    }
+
+    #[inline(never)]
+    fn see(&mut self, steps: &mut Steps, tables: &Tables, carried: Option<&Arc<str>>) {
+        while steps.tell() {
+            self.shown += 1;
+            self.observer.see(steps.last_told().event(tables, carried));
+        }
+    }
+}
 
 /// Steps in the order in which they are told, each later than the one before.
 #[derive(Debug)]
@@ -18,8 +68,7 @@ pub(crate) struct Steps {
     len: usize,
     /// How many there may be before the finding of more has to stop.
     enough: usize,
-    /// Those told last are from here to `told`.
-    from: usize,
+    /// How many of them were told.
     told: usize,
     /// The time of the one before.
     time: i64,
@@ -42,7 +91,6 @@ impl Steps {
             all: Box::new([Step::NOTHING; Self::ROOM]),
             len: 0,
             enough: Self::ENOUGH,
-            from: 0,
             told: 0,
             time: 0,
             generation: 0,
@@ -54,7 +102,6 @@ impl Steps {
     pub fn clear(&mut self) {
         self.len = 0;
         self.enough = Self::ENOUGH;
-        self.from = 0;
         self.told = 0;
     }
 
@@ -124,18 +171,25 @@ impl Steps {
         self.lost.take()
     }
 
-    /// Adds a step. Its time becomes later than that of the one before: there are
-    /// events of the same time, and clocks that disagree.
+    /// The step in its turn. Its time becomes later than that of the one before:
+    /// there are events of the same time, and clocks that disagree.
     #[inline(always)]
-    pub fn push(&mut self, step: Step) {
+    pub fn in_turn(&mut self, step: Step) -> Step {
         let time = match step.time > self.time {
             true => step.time,
             false => self.soonest(),
         };
         self.time = time;
+        Step { time, ..step }
+    }
+
+    /// Adds a step, in its turn.
+    #[inline(always)]
+    pub fn push(&mut self, step: Step) {
+        let step = self.in_turn(step);
         // There is room: an event's steps are few, and finding stops before.
         if let Some(place) = self.all.get_mut(self.len) {
-            *place = Step { time, ..step };
+            *place = step;
             self.len += 1;
         }
     }
@@ -155,22 +209,9 @@ impl Steps {
     /// Tells the next one. False if there is none.
     #[inline(always)]
     pub fn tell(&mut self) -> bool {
-        self.from = self.told;
         let more = self.told < self.len;
         self.told += usize::from(more);
         more
-    }
-
-    /// Tells all that are there. How many.
-    pub fn tell_all(&mut self) -> usize {
-        self.from = self.told;
-        self.told = self.len;
-        self.told - self.from
-    }
-
-    /// Those told last.
-    pub fn told(&self) -> &[Step] {
-        &self.all[self.from..self.told]
     }
 
     /// The last of those told.

@@ -2,12 +2,12 @@
 //! print it: for people, and as one JSON object for programs.
 
 use std::io::{self, Write};
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use roaring::RoaringTreemap;
 use serde_json::json;
 use trace_format::Version;
-use trace_read::{Kind, ReadError, Run, TaskId};
+use trace_read::{Event, Kind, Observer, ReadError, TaskId};
 
 use crate::error::ToolError;
 use crate::input::Bytes;
@@ -59,13 +59,13 @@ impl Check {
     ///
     /// None today: counting cannot fail.
     pub fn of(input: Bytes) -> Result<Self, ToolError> {
-        let mut check = Check::default();
-        let mut tasks = TaskSet::new();
-        let read = stream::read_runs(input, |run| {
-            check.count(run, &mut tasks);
-            Ok(ControlFlow::Continue(()))
-        });
-        check.tasks = tasks.len();
+        let mut counts = Counts {
+            check: Check::default(),
+            tasks: TaskSet::new(),
+        };
+        let read = stream::show(input, &mut counts);
+        let mut check = counts.check;
+        check.tasks = counts.tasks.len();
         match read {
             Ok(outcome) => {
                 check.version = Some(outcome.version);
@@ -79,31 +79,6 @@ impl Check {
             Err(error) => return Err(error),
         }
         Ok(check)
-    }
-
-    fn count(&mut self, run: Run<'_>, tasks: &mut TaskSet) {
-        let (mut transitions, mut placed) = (0, 0);
-        for event in run {
-            placed += u64::from(!event.stack.is_empty());
-            match event.kind {
-                // Nearly all are these. What else there is to one is not made, as
-                // long as no event is handed on by reference from here.
-                Kind::Task(_) | Kind::Proc(_) => transitions += 1,
-                kind => {
-                    self.by_kind[kind.index()] += 1;
-                    let unplaced = event.stack.is_empty() && matches!(kind, Kind::Sample);
-                    placed += u64::from(unplaced);
-                    if let Kind::Log(log) = kind {
-                        self.losses.log(event.time, &log);
-                    }
-                }
-            }
-            if let Some(task) = event.task {
-                tasks.insert(task);
-            }
-        }
-        self.by_kind[TRANSITION] += transitions;
-        self.with_stack += placed;
     }
 
     /// What is wrong with it, a line each.
@@ -198,6 +173,35 @@ impl Check {
             "notes": self.notes(),
         });
         writeln!(out, "{object}")
+    }
+}
+
+/// A check that is not finished.
+struct Counts {
+    check: Check,
+    tasks: TaskSet,
+}
+
+impl Observer for Counts {
+    #[inline(always)]
+    fn see(&mut self, event: Event<'_>) {
+        let Self { check, tasks } = self;
+        check.with_stack += u64::from(!event.stack.is_empty());
+        match event.kind {
+            // Nearly all are these.
+            Kind::Task(_) | Kind::Proc(_) => check.by_kind[TRANSITION] += 1,
+            kind => {
+                check.by_kind[kind.index()] += 1;
+                let unplaced = event.stack.is_empty() && matches!(kind, Kind::Sample);
+                check.with_stack += u64::from(unplaced);
+                if let Kind::Log(log) = kind {
+                    check.losses.log(event.time, &log);
+                }
+            }
+        }
+        if let Some(task) = event.task {
+            tasks.insert(task);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use trace_format::Version;
-use trace_read::{Event, ReadError, Reader, Run};
+use trace_read::{Event, Observer, ReadError, Reader};
 
 use crate::error::ToolError;
 
@@ -72,35 +72,11 @@ pub fn read_until(
     input: impl Read + Send + 'static,
     mut each: impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, ToolError>,
 ) -> Result<Outcome, ToolError> {
-    let mut events = 0;
-    let outcome = read_runs(input, |run| {
-        for event in run {
-            events += 1;
-            if each(&event)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(Outcome { events, ..outcome })
-}
-
-/// The same with several events at a time, for what is quick with each.
-///
-/// # Errors
-///
-/// As [`read`].
-pub fn read_runs(
-    input: impl Read + Send + 'static,
-    mut each: impl FnMut(Run<'_>) -> Result<ControlFlow<()>, ToolError>,
-) -> Result<Outcome, ToolError> {
     let mut reader = Reader::ahead(input)?;
-    let mut events = 0;
     let damage = loop {
-        match reader.next_run() {
-            Ok(Some(run)) => {
-                events += run.len() as u64;
-                if each(run)?.is_break() {
+        match reader.next_event() {
+            Ok(Some(event)) => {
+                if each(&event)?.is_break() {
                     break None;
                 }
             }
@@ -108,13 +84,32 @@ pub fn read_runs(
             Err(error) => break Some(error),
         }
     };
-    Ok(Outcome {
+    Ok(outcome(&reader, damage))
+}
+
+/// Shows every event of a trace to `observer`, which does little with it: see
+/// [`Reader::show`].
+///
+/// # Errors
+///
+/// [`ToolError::Trace`] if it cannot be read at all.
+pub fn show(
+    input: impl Read + Send + 'static,
+    observer: &mut impl Observer,
+) -> Result<Outcome, ToolError> {
+    let mut reader = Reader::ahead(input)?;
+    let read = reader.show(observer);
+    Ok(outcome(&reader, read.err()))
+}
+
+fn outcome<R: Read>(reader: &Reader<R>, damage: Option<ReadError>) -> Outcome {
+    Outcome {
         version: reader.version(),
         bytes: reader.offset(),
         generations: reader.generations(),
-        events,
+        events: reader.delivered(),
         salvaged: reader.salvaged(),
         largest_generation: reader.largest_generation(),
         damage,
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! Runs a program and says what it took.
 
+use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ pub(super) struct Run {
     pub(super) wall: Duration,
     /// Of all its threads, the system's work for it included.
     pub(super) cpu: Duration,
-    /// The most memory that it had, bytes.
+    /// The most memory that it had, bytes. What is below [`floor`] cannot be told.
     pub(super) peak: u64,
 }
 
@@ -26,6 +27,7 @@ pub(super) struct Run {
 ///
 /// If it cannot be started or is not successful.
 pub(super) fn run(command: &mut Command) -> Result<(Run, String), XtaskError> {
+    forget_peak();
     let before = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -52,6 +54,24 @@ pub(super) fn run(command: &mut Command) -> Result<(Run, String), XtaskError> {
         peak: used.rusage.maxrss,
     };
     Ok((run, said))
+}
+
+/// What the most memory is of a program that needs next to none, bytes.
+///
+/// # Errors
+///
+/// If there is no `true`.
+pub(super) fn floor() -> Result<u64, XtaskError> {
+    run(&mut Command::new("true")).map(|(run, _)| run.peak)
+}
+
+/// Makes the most memory that this program has had so far what it has now.
+///
+/// For a moment a program that is started shares the memory of the one that starts
+/// it, and the kernel counts the most that this one has ever had as the other's, too.
+fn forget_peak() {
+    // What other systems than Linux do about it is not known.
+    let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The same program on one core only.

@@ -14,7 +14,7 @@ use std::thread;
 use clap::Args;
 
 use crate::bench::figures::Spread;
-use crate::bench::measure::{Run, instructions, on_one_core, run as measure};
+use crate::bench::measure::{Run, floor, instructions, on_one_core, run as measure};
 use crate::bench::synthetic::{self, GENERATION};
 use crate::error::XtaskError;
 use crate::go::{self, Toolchain};
@@ -80,9 +80,12 @@ impl Runs {
 
     /// The most memory, MiB.
     fn peak(&self) -> f64 {
-        let peak = self.runs.iter().map(|run| run.peak).max();
-        peak.unwrap_or(0) as f64 / f64::from(1 << 20)
+        mebibytes(self.runs.iter().map(|run| run.peak).max().unwrap_or(0))
     }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 pub(super) fn run(options: &Options) -> Result<(), XtaskError> {
@@ -101,9 +104,10 @@ pub(super) fn run(options: &Options) -> Result<(), XtaskError> {
     println!(
         "rtrace check beside {}'s internal/trace, {} runs each in turns, {cores} cores\n\
          rates: million events a second, cpu: nanoseconds an event, each min / median / max; \
-         memory: the most of all runs",
+         memory: the most of all runs, and no less than {:.1} MiB",
         toolchain.version(),
-        options.runs
+        options.runs,
+        mebibytes(floor()?)
     );
     for file in files {
         compare(file, &ours, &theirs, options.runs)?;

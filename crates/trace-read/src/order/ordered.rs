@@ -37,7 +37,7 @@ impl Ordered {
     /// told. If something is wrong there, that is what the next event is going to
     /// be, and this generation is dropped; so it is after an error that was told.
     pub fn open(&mut self, mut generation: Generation) {
-        while self.merge.tell_some() > 0 {}
+        while self.merge.tell() {}
         if self.failed || self.merge.is_in_trouble() {
             return;
         }

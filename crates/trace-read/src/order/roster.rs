@@ -11,6 +11,7 @@ use crate::order::workers::Held;
 
 /// A task, in half a cache line.
 #[derive(Debug, Default)]
+#[repr(align(32))]
 pub(super) struct Task {
     pub id: u64,
     /// Its last sequence number, of this round.
@@ -32,6 +33,12 @@ pub(super) struct More {
 }
 
 impl Task {
+    /// Whether it is the one with this ID, and in this state.
+    #[inline(always)]
+    pub fn is(&self, id: u64, status: TaskState) -> bool {
+        self.id == id && self.status == status
+    }
+
     /// Whether `next` is the sequence number that comes next.
     #[inline(always)]
     pub fn is_followed_by(&self, next: Sequence) -> bool {
@@ -59,10 +66,10 @@ impl Task {
 /// want the same place, the later one goes to a hash table.
 #[derive(Debug)]
 pub(super) struct Roster {
-    /// Slot 0 is never used.
+    /// Those of [`Roster::NONE`] and [`Roster::ELSEWHERE`] are never used.
     all: Vec<Task>,
     free: Vec<u32>,
-    /// Slots by the low bits of IDs, 0 where there is none. A power of two.
+    /// Slots by the low bits of IDs. A power of two.
     places: Vec<u32>,
     /// Slots of the tasks whose place was taken.
     displaced: SlotMap,
@@ -73,9 +80,9 @@ pub(super) struct Roster {
 impl Default for Roster {
     fn default() -> Self {
         Self {
-            all: vec![Task::default()],
+            all: vec![Task::default(), Task::default()],
             free: Vec::new(),
-            places: vec![0; Self::FEW],
+            places: vec![Self::NONE; Self::FEW],
             displaced: SlotMap::default(),
             len: 0,
         }
@@ -83,8 +90,15 @@ impl Default for Roster {
 }
 
 impl Roster {
+    /// What a place has that no task wants.
+    const NONE: u32 = 0;
+    /// What a place has that is free again: while its task was there, others that
+    /// want it may have been displaced.
+    const ELSEWHERE: u32 = 1;
     /// How many places there are at first.
     const FEW: usize = 1 << 10;
+    /// So many places a task are many.
+    const MANY: usize = 16;
 
     #[inline(always)]
     fn place(&self, id: u64) -> usize {
@@ -92,7 +106,7 @@ impl Roster {
     }
 
     /// The slot where the task with this ID probably is. Who asks makes sure, and
-    /// asks for the [`displaced`](Self::displaced) one if it is not.
+    /// asks for [the one](Self::slot) where it is if it is not.
     #[inline(always)]
     pub fn guess(&self, id: u64) -> u32 {
         self.places[self.place(id)]
@@ -100,19 +114,12 @@ impl Roster {
 
     /// The slot of the task with this ID.
     pub fn slot(&self, id: u64) -> Option<u32> {
-        let guess = self.guess(id);
-        match self.is_in(id, guess) {
-            true => Some(guess),
-            false => self.displaced(id),
+        match self.guess(id) {
+            Self::NONE => None,
+            guess if self.is_in(id, guess) => Some(guess),
+            _ if self.displaced.is_empty() => None,
+            _ => self.displaced.get(&id).copied(),
         }
-    }
-
-    /// The slot of the task with this ID, if it is not in the one
-    /// [guessed](Self::guess).
-    #[cold]
-    #[inline(never)]
-    pub fn displaced(&self, id: u64) -> Option<u32> {
-        self.displaced.get(&id).copied()
     }
 
     /// Whether the task with this ID is in this slot.
@@ -133,8 +140,11 @@ impl Roster {
     }
 
     /// Adds a task. `None` if there is one with this ID.
+    #[inline(always)]
     pub fn insert(&mut self, id: u64, status: TaskState, sequence: Sequence) -> Option<u32> {
-        if self.slot(id).is_some() {
+        let place = self.place(id);
+        let there = self.places[place];
+        if there != Self::NONE && (self.is_in(id, there) || self.is_displaced(id)) {
             return None;
         }
         let slot = match self.free.pop() {
@@ -148,19 +158,40 @@ impl Roster {
         task.id = id;
         task.status = status;
         task.set_sequence(sequence);
-        if self.len == self.places.len() {
+        self.len += 1;
+        match there {
+            Self::NONE | Self::ELSEWHERE if self.len <= self.places.len() => {
+                self.places[place] = slot;
+            }
+            _ => self.squeeze(id, slot),
+        }
+        Some(slot)
+    }
+
+    fn is_displaced(&self, id: u64) -> bool {
+        !self.displaced.is_empty() && self.displaced.contains_key(&id)
+    }
+
+    /// Notes where a task is whose place is taken, or may be: there are fewer places
+    /// than tasks. If many tasks are displaced there should be more places, unless
+    /// these are many.
+    #[cold]
+    #[inline(never)]
+    fn squeeze(&mut self, id: u64, slot: u32) {
+        let places = self.places.len();
+        let displaced = self.displaced.len() + 1;
+        if places < self.len || places < Self::MANY * self.len && displaced * Self::MANY > self.len
+        {
             self.grow();
         }
-        self.len += 1;
         self.note(id, slot);
-        Some(slot)
     }
 
     /// Notes where the task is.
     fn note(&mut self, id: u64, slot: u32) {
         let place = self.place(id);
         match &mut self.places[place] {
-            free @ 0 => *free = slot,
+            free @ (&mut Self::NONE | &mut Self::ELSEWHERE) => *free = slot,
             _ => {
                 self.displaced.insert(id, slot);
             }
@@ -170,10 +201,10 @@ impl Roster {
     /// Makes twice as many places.
     #[cold]
     fn grow(&mut self) {
-        let places = vec![0; 2 * self.places.len()];
+        let places = vec![Self::NONE; 2 * self.places.len()];
         let before = std::mem::replace(&mut self.places, places);
         let displaced = std::mem::take(&mut self.displaced);
-        let slots = before.into_iter().filter(|&slot| slot != 0);
+        let slots = before.into_iter().filter(|&slot| slot > Self::ELSEWHERE);
         for slot in slots.chain(displaced.into_values()) {
             self.note(self.all[slot as usize].id, slot);
         }
@@ -183,11 +214,13 @@ impl Roster {
     pub fn remove(&mut self, slot: u32) {
         let task = &mut self.all[slot as usize];
         task.status = TaskState::NotExist;
-        task.more = None;
+        if task.more.is_some() {
+            task.more = None;
+        }
         let id = task.id;
         let place = self.place(id);
         match &mut self.places[place] {
-            its if *its == slot => *its = 0,
+            its if *its == slot => *its = Self::ELSEWHERE,
             _ => {
                 self.displaced.remove(&id);
             }
@@ -268,6 +301,6 @@ mod tests {
         slots.sort_unstable();
         slots.dedup();
         assert_eq!(slots.len(), model.len());
-        assert_eq!(roster.all.len(), 1 + model.len() + roster.free.len());
+        assert_eq!(roster.all.len(), 2 + model.len() + roster.free.len());
     }
 }

@@ -9,7 +9,8 @@ use crate::order::roster::{Roster, Task};
 use crate::order::workers::{Held, Worker, refused, task_id};
 use crate::order::{Order, Outcome, Sequence};
 use crate::step::{NONE, Step, What};
-use crate::steps::Steps;
+use crate::steps::{Sink, Steps};
+use crate::tables::Tables;
 
 /// What a status is called by those who read events.
 fn state_of(status: Option<TaskStatus>) -> TaskState {
@@ -27,16 +28,22 @@ impl Roster {
     /// its next sequence number.
     #[inline(always)]
     fn ready(&mut self, id: u64, state: TaskState, next: Sequence) -> Option<(&mut Task, u32)> {
-        let is_ready =
-            |task: &Task| task.id == id && task.status == state && task.is_followed_by(next);
+        let is_ready = |task: &Task| task.is(id, state) && task.is_followed_by(next);
         let mut slot = self.guess(id);
         if !is_ready(&self[slot]) {
-            slot = self.displaced(id).filter(|&slot| is_ready(&self[slot]))?;
+            slot = self.elsewhere(id).filter(|&slot| is_ready(&self[slot]))?;
         }
         Some((&mut self[slot], slot))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn elsewhere(&self, id: u64) -> Option<u32> {
+        self.slot(id)
+    }
+
     /// The slot of a worker's task, which must be in this state.
+    #[cold]
     #[inline(never)]
     fn held_in(&self, held: Held, state: TaskState) -> Result<u32, Box<Contradiction>> {
         let Some(slot) = self.held(held) else {
@@ -72,12 +79,18 @@ impl Order {
 
     /// The running task, or the runtime, makes a new one.
     #[inline(always)]
-    pub fn task_create(&mut self, event: &Timed, w: u32, blocked: bool) -> Outcome {
+    pub fn task_create<S: Sink>(
+        &mut self,
+        event: &Timed,
+        w: u32,
+        blocked: bool,
+        sink: &mut S,
+    ) -> Outcome {
         let worker = self.workers.at(w);
         worker.on_proc()?;
         if worker.task.id != NONE {
             let task = &self.tasks[worker.task.slot];
-            if task.id != worker.task.id || task.status != TaskState::Running {
+            if !task.is(worker.task.id, TaskState::Running) {
                 self.may_create(worker)?;
             }
         }
@@ -96,7 +109,7 @@ impl Order {
             its_stack: steps.stack(tables, event, worker.id, its_stack),
             ..Change::new(id, TaskState::NotExist, to)
         };
-        change.emit(steps, event, &worker);
+        change.emit(sink, steps, tables, event, &worker);
         Ok(true)
     }
 
@@ -114,7 +127,7 @@ impl Order {
 
     /// A runnable task starts to run.
     #[inline(always)]
-    pub fn task_start(&mut self, event: &Timed, w: u32) -> Outcome {
+    pub fn task_start<S: Sink>(&mut self, event: &Timed, w: u32, sink: &mut S) -> Outcome {
         let [id, number, ..] = event.args;
         let sequence = self.sequence(number);
         let Some((task, slot)) = self.tasks.ready(id, TaskState::Runnable, sequence) else {
@@ -126,7 +139,7 @@ impl Order {
         task.status = TaskState::Running;
         task.set_sequence(sequence);
         let change = Change::new(id, TaskState::Runnable, TaskState::Running);
-        change.emit(&mut self.steps, event, worker);
+        change.emit(sink, &mut self.steps, &self.tables, event, worker);
         // It has a proc, and so it is not the worker that stands for none.
         worker.task = Held { id, slot };
         Ok(true)
@@ -134,13 +147,15 @@ impl Order {
 
     /// The running task ends.
     #[inline(always)]
-    pub fn task_destroy(&mut self, event: &Timed, w: u32) -> Outcome {
+    pub fn task_destroy<S: Sink>(&mut self, event: &Timed, w: u32, sink: &mut S) -> Outcome {
         let worker = self.workers.at(w);
         worker.on_task()?;
-        let slot = self.current_task(worker, TaskState::Running)?;
-        let id = worker.task.id;
+        let Held { id, mut slot } = worker.task;
+        if !self.tasks[slot].is(id, TaskState::Running) {
+            slot = self.current_task(worker, TaskState::Running)?;
+        }
         let change = Change::new(id, TaskState::Running, TaskState::NotExist);
-        change.emit(&mut self.steps, event, &worker);
+        change.emit(sink, &mut self.steps, &self.tables, event, &worker);
         self.tasks.remove(slot);
         self.workers.leave_task(w);
         Ok(true)
@@ -148,12 +163,18 @@ impl Order {
 
     /// The running task gives up its proc, to go on later or to wait.
     #[inline(always)]
-    pub fn task_stop(&mut self, event: &Timed, w: u32, blocks: bool) -> Outcome {
+    pub fn task_stop<S: Sink>(
+        &mut self,
+        event: &Timed,
+        w: u32,
+        blocks: bool,
+        sink: &mut S,
+    ) -> Outcome {
         let worker = self.workers.at_mut(w);
         worker.on_task()?;
         let held = worker.task;
         let mut task = &mut self.tasks[held.slot];
-        if task.id != held.id || task.status != TaskState::Running {
+        if !task.is(held.id, TaskState::Running) {
             let slot = self.tasks.held_in(held, TaskState::Running)?;
             task = &mut self.tasks[slot];
         }
@@ -170,7 +191,7 @@ impl Order {
             its_stack: stack,
             ..Change::new(held.id, TaskState::Running, to)
         };
-        change.emit(&mut self.steps, event, worker);
+        change.emit(sink, &mut self.steps, &self.tables, event, worker);
         worker.task = Held::NOTHING;
         Ok(true)
     }
@@ -178,7 +199,7 @@ impl Order {
     /// A waiting task becomes runnable. Whoever may do that: the event says
     /// nothing of its worker.
     #[inline(always)]
-    pub fn task_unblock(&mut self, event: &Timed, w: u32) -> Outcome {
+    pub fn task_unblock<S: Sink>(&mut self, event: &Timed, w: u32, sink: &mut S) -> Outcome {
         let [id, number, stack, _] = event.args;
         let sequence = self.sequence(number);
         let Some((task, _)) = self.tasks.ready(id, TaskState::Waiting, sequence) else {
@@ -191,7 +212,7 @@ impl Order {
             stack: self.stack(event, worker, stack),
             ..Change::new(id, TaskState::Waiting, TaskState::Runnable)
         };
-        change.emit(&mut self.steps, event, &worker);
+        change.emit(sink, &mut self.steps, &self.tables, event, &worker);
         Ok(true)
     }
 
@@ -350,8 +371,15 @@ impl Change {
 
     /// Makes a step of it, seen from the worker's place.
     #[inline(always)]
-    fn emit(self, steps: &mut Steps, event: &Timed, there: &Worker) {
-        steps.push(Step {
+    fn emit<S: Sink>(
+        self,
+        sink: &mut S,
+        steps: &mut Steps,
+        tables: &Tables,
+        event: &Timed,
+        there: &Worker,
+    ) {
+        let step = Step {
             time: event.time,
             worker: there.id,
             proc: there.proc.id,
@@ -365,6 +393,7 @@ impl Change {
                 reason: self.reason,
                 stack: self.its_stack,
             },
-        });
+        };
+        sink.take(steps, tables, step);
     }
 }

@@ -9,7 +9,7 @@ use std::io::Cursor;
 
 use trace_format::{EventKind, varint};
 use trace_read::raw::{Item, Payload, RawReader, RawWriter};
-use trace_read::{Event, Kind, ReadError, Reader, text};
+use trace_read::{Event, Kind, Observer, ReadError, Reader, text};
 
 #[path = "made.rs"]
 pub mod made;
@@ -100,7 +100,7 @@ pub fn text(bytes: &[u8]) {
 }
 
 /// The reader comes to an end, in the same way whether it reads ahead, hands events
-/// out to be kept or several at a time, and its events are in order.
+/// out to be kept or are shown them, and its events are in order.
 pub fn reader(bytes: &[u8]) {
     let len = bytes.len() as u64;
     let plain = read(Reader::new(bytes), len);
@@ -128,24 +128,24 @@ pub fn reader(bytes: &[u8]) {
     held.iter().for_each(|event| kept.add(&event.get()));
     let plain = (plain.digest, plain.error);
     assert_eq!((kept, error), plain);
-    assert_eq!(runs(bytes), plain);
+    for ahead in 0..3 {
+        assert_eq!(shown(bytes, ahead), plain);
+    }
 }
 
-/// Reads some events at a time.
-fn runs(bytes: &[u8]) -> (Digest, Option<String>) {
+/// Is shown all events, the first ones of them one by one.
+fn shown(bytes: &[u8], one_by_one: usize) -> (Digest, Option<String>) {
     let mut reader = Reader::new(bytes).expect("it was opened before");
     let mut digest = Digest::default();
-    let mut error = None;
-    loop {
-        match reader.next_run() {
-            Ok(Some(run)) => {
-                assert!(run.len() > 0, "an empty run");
-                run.for_each(|event| digest.add(&event));
-            }
-            Ok(None) => return (digest, error),
-            Err(found) => error = Some(found.to_string()),
+    for _ in 0..one_by_one {
+        match reader.next_event() {
+            Ok(Some(event)) => digest.add(&event),
+            Ok(None) => break,
+            Err(error) => return (digest, Some(error.to_string())),
         }
     }
+    let read = reader.show(&mut digest);
+    (digest, read.err().map(|error| error.to_string()))
 }
 
 /// What is well-formed is accepted, with as many events as were put into it; what
@@ -210,6 +210,12 @@ struct Digest {
     events: u64,
     time: u64,
     sum: u64,
+}
+
+impl Observer for Digest {
+    fn see(&mut self, event: Event<'_>) {
+        self.add(&event);
+    }
 }
 
 impl Digest {
