@@ -165,10 +165,15 @@ impl Sim {
         task
     }
 
-    /// Forgets a task that has ended.
+    /// Forgets a task that has ended. After the last one, as when threads left with
+    /// all that there were, the scheduler creates another.
     fn forget(&self, task: &Task) {
         self.shard(task.trace.id()).remove(&task.trace.id());
-        self.queues().live -= 1;
+        let mut queues = self.queues();
+        queues.live -= 1;
+        queues.boot += usize::from(queues.live == 0);
+        drop(queues);
+        self.changed.notify_one();
     }
 
     fn make_ready(&self, task: Arc<Task>) {
