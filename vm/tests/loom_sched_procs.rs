@@ -202,8 +202,8 @@ enum Said {
     Before,
 }
 
-/// A worker gives its proc up while two generations end.
-fn stopping(said: Said) {
+/// While two generations end, a worker does this with the only proc.
+fn while_two_generations_end(act: impl Fn(&World, Proc<'static>) + Copy + Send + Sync + 'static) {
     loom::model(move || {
         let world = World::new(1);
         let proc = world.idle.take().expect("idle");
@@ -211,18 +211,25 @@ fn stopping(said: Said) {
             let world = Arc::clone(&world);
             move || {
                 world.poll(&proc);
-                match said {
-                    Said::Together => world.give_up(proc),
-                    Said::Before => {
-                        world.say(&proc);
-                        world.idle.give_up(proc, |_| {}, || true)
-                    }
-                }
+                act(&world, proc);
             }
         });
         world.advance();
         world.advance();
         worker.join().expect("no panic");
+    });
+}
+
+/// A worker gives its proc up.
+fn stopping(said: Said) {
+    while_two_generations_end(move |world, proc| {
+        match said {
+            Said::Together => world.give_up(proc),
+            Said::Before => {
+                world.say(&proc);
+                world.idle.give_up(proc, |_| {}, || true)
+            }
+        };
     });
 }
 
@@ -237,31 +244,19 @@ fn a_proc_that_is_given_up_too_late_is_found() {
     stopping(Said::Before);
 }
 
-/// A worker enters a system call, in which its proc is stolen, while two
-/// generations end.
+/// A worker enters a system call, in which its proc is stolen.
 fn stealing(said: Said) {
-    loom::model(move || {
-        let world = World::new(1);
-        let proc = world.idle.take().expect("idle");
-        let others = thread::spawn({
-            let world = Arc::clone(&world);
-            move || {
-                world.poll(&proc);
-                world.enter(proc);
-                match said {
-                    Said::Together => world.retake(),
-                    // The call is over as well, which makes no difference.
-                    Said::Before => {
-                        if let Some(proc) = world.leave() {
-                            world.idle.give_up_stolen(proc, |_| {}, |_| false);
-                        }
-                    }
+    while_two_generations_end(move |world, proc| {
+        world.enter(proc);
+        match said {
+            Said::Together => world.retake(),
+            // The call is over as well, which makes no difference.
+            Said::Before => {
+                if let Some(proc) = world.leave() {
+                    world.idle.give_up_stolen(proc, |_| {}, |_| false);
                 }
             }
-        });
-        world.advance();
-        world.advance();
-        others.join().expect("no panic");
+        }
     });
 }
 
@@ -276,25 +271,14 @@ fn a_proc_that_is_given_up_by_its_thief_too_late_is_found() {
     stealing(Said::Before);
 }
 
-/// A worker enters a system call, and comes out of it, while two generations end.
+/// A worker enters a system call, and comes out of it.
 #[test]
 fn a_call_is_in_every_generation() {
-    loom::model(|| {
-        let world = World::new(1);
-        let proc = world.idle.take().expect("idle");
-        let worker = thread::spawn({
-            let world = Arc::clone(&world);
-            move || {
-                world.poll(&proc);
-                world.enter(proc);
-                if let Some(proc) = world.leave() {
-                    world.give_up(proc);
-                }
-            }
-        });
-        world.advance();
-        world.advance();
-        worker.join().expect("no panic");
+    while_two_generations_end(|world, proc| {
+        world.enter(proc);
+        if let Some(proc) = world.leave() {
+            world.give_up(proc);
+        }
     });
 }
 
