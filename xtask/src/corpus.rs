@@ -46,7 +46,7 @@ pub(crate) fn run(toolchain: &Toolchain) -> Result<(), XtaskError> {
     let traces: Vec<PathBuf> = both().map(|file| made(file, "trace")).collect();
     let mut check = Command::new(go::checker(toolchain)?);
     // It fails if Go's reader refuses a trace, as some of these have to be.
-    let said = collect(check.args(["-quiet", "--"]).args(&traces))?.stdout;
+    let said = collect(check.arg("--").args(&traces))?.stdout;
     let said = String::from_utf8_lossy(&said);
 
     let mut findings = 0;
