@@ -5,18 +5,21 @@
 //! find none. So a thread of its own makes the calls. Who wants something
 //! written waits for it, looks at the interrupt meanwhile, and once that is
 //! raised leaves a stuck thread behind, for the end of the process to clear away.
+//!
+//! A thread is stuck if its stream has no room, not if it is merely late: on a
+//! busy machine even its start can take longer than anybody waits for Ctrl-C.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
 use vm::Interrupt;
 
-/// How long a stream has, once the interrupt is raised, to take a piece; also
-/// how late the interrupt is seen at most.
+/// How long a stream without room has, once the interrupt is raised, to take a
+/// piece; also how late the interrupt is seen at most.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How much is written at once, bytes: a pipe takes several, so that a slow
@@ -26,7 +29,7 @@ const PIECE: usize = 16 << 10;
 /// Where the program prints.
 ///
 /// # Errors
-/// If there is no thread to be had.
+/// If there is no thread or no descriptor to be had.
 pub(crate) fn stdout(interrupt: &'static Interrupt) -> io::Result<Box<dyn Write + Send>> {
     let stdout = io::stdout();
     let file = stdout.as_fd().try_clone_to_owned().map(File::from);
@@ -40,6 +43,8 @@ pub(crate) fn stdout(interrupt: &'static Interrupt) -> io::Result<Box<dyn Write 
 /// A stream that is given up when an interrupt is raised and it takes nothing.
 #[derive(Debug)]
 pub(crate) struct Outlet {
+    /// The stream again, to ask whether it has room.
+    stream: OwnedFd,
     texts: Sender<Vec<u8>>,
     /// For each piece of a text in turn, its length; or why it and the rest of
     /// the text are not written.
@@ -50,11 +55,12 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     /// # Errors
-    /// If there is no thread to be had.
+    /// If there is no thread or no descriptor to be had.
     pub(crate) fn new(
-        mut stream: impl Write + Send + 'static,
+        mut stream: impl Write + AsFd + Send + 'static,
         interrupt: &'static Interrupt,
     ) -> io::Result<Self> {
+        let again = stream.as_fd().try_clone_to_owned()?;
         let (texts, incoming) = mpsc::channel::<Vec<u8>>();
         let (tell, written) = mpsc::channel();
         thread::Builder::new()
@@ -74,11 +80,27 @@ impl Outlet {
                 }
             })?;
         Ok(Outlet {
+            stream: again,
             texts,
             written,
             interrupt,
             given_up: false,
         })
+    }
+
+    /// Whether a write would come back at once, be it with an error. While one
+    /// is stuck in the stream, it would not.
+    fn has_room(&self) -> bool {
+        let mut room = libc::pollfd {
+            fd: self.stream.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: the pointer is to one of these, and `self` keeps the
+        // descriptor open.
+        let answers = unsafe { libc::poll(&mut room, 1, 0) };
+        // Below 0 it does not know: it is asked again when time is up again.
+        answers != 0
     }
 }
 
@@ -100,7 +122,7 @@ impl Write for Outlet {
             let over = self.interrupt.raised().is_some();
             match self.written.recv_timeout(PATIENCE) {
                 Ok(result) => left -= result?,
-                Err(RecvTimeoutError::Timeout) if over => {
+                Err(RecvTimeoutError::Timeout) if over && !self.has_room() => {
                     self.given_up = true;
                     return Err(ErrorKind::WouldBlock.into());
                 }
@@ -120,13 +142,23 @@ impl Write for Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use std::os::fd::BorrowedFd;
     use std::sync::{Arc, Mutex};
+
+    /// What always has room.
+    fn sink() -> File {
+        File::options()
+            .write(true)
+            .open("/dev/null")
+            .expect("every system has it")
+    }
 
     /// What was written, and how long each piece was.
     type Seen = Arc<Mutex<(Vec<u8>, Vec<usize>)>>;
 
     /// Takes everything but what begins with an `x`.
-    struct Picky(Seen);
+    struct Picky(Seen, File);
 
     impl Write for Picky {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -145,11 +177,17 @@ mod tests {
         }
     }
 
+    impl AsFd for Picky {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.1.as_fd()
+        }
+    }
+
     #[test]
     fn what_is_written_is_there_whole_and_in_pieces() {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
-        let mut outlet = Outlet::new(Picky(Arc::clone(&seen)), &INTERRUPT).expect("a thread");
+        let mut outlet = Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 1).collect();
         outlet.write_all(b"short").expect("it is taken");
         assert_eq!(seen.lock().expect("no panic").0, b"short");
@@ -163,19 +201,34 @@ mod tests {
     fn an_error_ends_its_text_and_no_other() {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
-        let mut outlet = Outlet::new(Picky(Arc::clone(&seen)), &INTERRUPT).expect("a thread");
+        let mut outlet = Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
         let error = outlet.write_all(&[b'x'; 3 * PIECE]).expect_err("an x");
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         outlet.write_all(b"next").expect("it is taken");
         assert_eq!(seen.lock().expect("no panic").0, b"next");
     }
 
-    /// Takes nothing, and does not say so.
-    struct Stuck(Receiver<usize>);
+    #[test]
+    fn an_interrupt_gives_a_stuck_stream_up_for_good() {
+        static INTERRUPT: Interrupt = Interrupt::new();
+        INTERRUPT.raise(2);
+        let (mut reader, stream) = io::pipe().expect("a pipe");
+        let mut outlet = Outlet::new(stream, &INTERRUPT).expect("a thread");
+        let error = outlet.write_all(&[0; 1 << 20]).expect_err("it is stuck");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        // Too late.
+        reader.read_exact(&mut [0; 1 << 20]).expect("all comes");
+        let error = outlet.write_all(b"text").expect_err("it was stuck");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
 
-    impl Write for Stuck {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            self.0.recv().map_err(io::Error::other)
+    /// Takes everything, after a while.
+    struct Late(File);
+
+    impl Write for Late {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            thread::sleep(3 * PATIENCE);
+            self.0.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -183,17 +236,17 @@ mod tests {
         }
     }
 
+    impl AsFd for Late {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
     #[test]
-    fn an_interrupt_gives_a_stuck_stream_up_for_good() {
+    fn an_interrupt_does_not_give_a_late_thread_up() {
         static INTERRUPT: Interrupt = Interrupt::new();
         INTERRUPT.raise(2);
-        let (take, taken) = mpsc::channel();
-        let mut outlet = Outlet::new(Stuck(taken), &INTERRUPT).expect("a thread");
-        for _ in 0..2 {
-            let error = outlet.write_all(b"text").expect_err("it is stuck");
-            assert_eq!(error.kind(), ErrorKind::WouldBlock);
-            // Too late.
-            take.send(4).expect("it waits");
-        }
+        let mut outlet = Outlet::new(Late(sink()), &INTERRUPT).expect("a thread");
+        outlet.write_all(b"text").expect("there is room");
     }
 }
