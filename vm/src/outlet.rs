@@ -187,7 +187,8 @@ mod tests {
     fn what_is_written_is_there_whole_and_in_pieces() {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
-        let mut outlet = Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
+        let mut outlet =
+            Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 1).collect();
         outlet.write_all(b"short").expect("it is taken");
         assert_eq!(seen.lock().expect("no panic").0, b"short");
@@ -201,7 +202,8 @@ mod tests {
     fn an_error_ends_its_text_and_no_other() {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
-        let mut outlet = Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
+        let mut outlet =
+            Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
         let error = outlet.write_all(&[b'x'; 3 * PIECE]).expect_err("an x");
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         outlet.write_all(b"next").expect("it is taken");
