@@ -142,25 +142,19 @@ impl TraceMap {
     /// Finds `key` without adding it.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Option<Id> {
-        self.get_hashed(key, self.hash(key))
+        if key.is_empty() {
+            return Some(Id::EMPTY);
+        }
+        self.find(key, self.hash(key)).map(Found::id)
     }
 
-    /// The hash of `key`, for the two below.
+    /// The hash of `key`, for those below.
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash(key)
     }
 
-    /// As [`get`](Self::get); `hash` is the key's.
-    #[inline]
-    pub(crate) fn get_hashed(&self, key: &[u8], hash: u64) -> Option<Id> {
-        if key.is_empty() {
-            return Some(Id::EMPTY);
-        }
-        self.find(key, hash).map(Found::id)
-    }
-
-    /// The node of `key`, whose hash is `hash`.
+    /// The node of `key`, which is not empty and whose hash is `hash`.
     #[inline]
     pub(crate) fn find(&self, key: &[u8], hash: u64) -> Option<Found<'_>> {
         self.path(hash)?.descend(key, hash).ok()
@@ -621,9 +615,9 @@ mod tests {
                 for at in 0..len {
                     let mut other = key.clone();
                     other[at] = 8;
-                    assert_eq!(map.get_hashed(&other, 0), None, "{len}, {at}");
+                    assert!(map.find(&other, 0).is_none(), "{len}, {at}");
                 }
-                assert_eq!(map.get_hashed(&key, 0), Some(id));
+                assert_eq!(map.find(&key, 0).map(Found::id), Some(id));
             }
         });
     }

@@ -46,17 +46,17 @@ impl Tables {
     /// yet, so it is the same each time.
     pub(crate) fn open(&self, out: &Out<'_>) -> Result<Id, NoMemory> {
         for &reason in BlockReason::ALL {
-            let id = self.strings.put_text(reason.as_str(), out)?;
+            let id = self.strings.put(reason.as_str(), out)?;
             // Relaxed: published by the store of the epoch that opens these
             // tables to workers.
             self.block_reasons[reason as usize].store(id.0, Ordering::Relaxed);
         }
         for &reason in StopReason::ALL {
-            let id = self.strings.put_text(reason.as_str(), out)?;
+            let id = self.strings.put(reason.as_str(), out)?;
             // Relaxed: as above.
             self.stop_reasons[reason as usize].store(id.0, Ordering::Relaxed);
         }
-        self.strings.put_text(loss::CATEGORY, out)
+        self.strings.put(loss::CATEGORY, out)
     }
 
     /// Forgets everything.

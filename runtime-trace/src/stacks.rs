@@ -82,6 +82,7 @@ impl Pcs {
     #[inline]
     pub fn push(&mut self, pc: usize) {
         self.mix = self.mix.rotate_left(5) ^ pc;
+        // No branch, so that who pushes keeps the numbers in registers.
         let at = self.len.min(MAX_FRAMES_PER_STACK);
         self.words[at] = MaybeUninit::new(pc);
         self.len = at + 1;
@@ -189,13 +190,19 @@ impl StackTable {
     }
 
     /// The ID of a stack.
-    pub(crate) fn put(&self, pcs: &Pcs, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+    pub(crate) fn put(&self, pcs: &Pcs, out: &Out<'_>) -> Result<Id, NoMemory> {
         if pcs.is_empty() {
             return Ok(Id::EMPTY);
         }
-        if let Some(id) = self.map.get_hashed(pcs.as_bytes(), hash) {
-            return Ok(id);
+        let hash = self.hash(pcs);
+        match self.find(pcs, hash) {
+            Some(node) => Ok(node.id()),
+            None => self.add(pcs, hash, out),
         }
+    }
+
+    /// The ID of a stack that was not found a moment ago. It is not empty.
+    pub(crate) fn add(&self, pcs: &Pcs, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
         self.claim(out)?;
         let put = self.map.put_hashed(pcs.as_bytes(), hash, &out.env);
         if !matches!(put, Ok((_, true))) {
@@ -358,7 +365,7 @@ impl Dump<'_> {
     /// A frame of `pc`, as far as there is memory for its names.
     fn record(&self, frame: &Frame<'_>, pc: usize, nameless: &mut bool) -> Record {
         let mut id = |name| {
-            let put = self.strings.put_text(cut_start(name, MAX_NAME), self.out);
+            let put = self.strings.put(cut_start(name, MAX_NAME), self.out);
             *nameless |= put.is_err();
             put.unwrap_or(Id::EMPTY)
         };

@@ -68,9 +68,19 @@ impl StringTable {
     }
 
     /// The ID of `text`, which is written out if it is new.
-    pub(crate) fn put(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
-        if let Some(id) = self.map.get_hashed(text.as_bytes(), hash) {
-            return Ok(id);
+    pub(crate) fn put(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
+        let text = Self::cut(text);
+        let hash = self.hash(text);
+        match self.find(text, hash) {
+            Some(node) => Ok(node.id()),
+            None => self.add(text, hash, out),
+        }
+    }
+
+    /// The ID of a text that was cut, and not found a moment ago.
+    pub(crate) fn add(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+        if text.is_empty() {
+            return Ok(Id::EMPTY);
         }
         self.write(text, out, || {
             self.map
@@ -89,12 +99,6 @@ impl StringTable {
         }
         let text = Self::cut(text);
         self.write(text, out, || Ok((self.map.steal_id(), true)))
-    }
-
-    /// Cuts and hashes `text`, and puts it in.
-    pub(crate) fn put_text(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
-        let text = Self::cut(text);
-        self.put(text, self.hash(text), out)
     }
 
     /// Leaves all pages to the system, as [`Region::forget`].

@@ -59,7 +59,7 @@ impl Pen<'_, '_> {
     fn new_stack(self, pcs: &Pcs, hash: u64) -> Id {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        match shared.tables(self.epoch).stacks.put(pcs, hash, &out) {
+        match shared.tables(self.epoch).stacks.add(pcs, hash, &out) {
             Ok(id) => id,
             Err(_) => {
                 shared.lose(self.epoch, Loss::Stack, 1);
@@ -91,7 +91,7 @@ impl Pen<'_, '_> {
             Some(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
             None => {
                 let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-                strings.put(text, hash, &out)
+                strings.add(text, hash, &out)
             }
         }
     }

@@ -77,8 +77,7 @@ impl<'a> Sweep<'a> {
         stack(&mut pcs);
         task.mention(self.epoch);
         let out = self.shared.out(self.epoch, &self.env);
-        let stacks = &self.shared.tables(self.epoch).stacks;
-        let stack = stacks.put(&pcs, stacks.hash(&pcs), &out);
+        let stack = self.shared.tables(self.epoch).stacks.put(&pcs, &out);
         let stack = stack.unwrap_or_else(|_| {
             self.shared.lose(self.epoch, Loss::Stack, 1);
             Id::EMPTY

@@ -27,7 +27,7 @@ fn texts() -> Arc<Texts> {
 impl Texts {
     fn put(&self, text: &str) -> Result<Id, NoMemory> {
         let held = Held::new();
-        self.table.put_text(text, &self.output.out(1, &held))
+        self.table.put(text, &self.output.out(1, &held))
     }
 
     /// What the file defines, once nobody adds to the table any more.
