@@ -178,22 +178,21 @@ fn is_linkable(node: NonNull<Node>) -> bool {
 fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
         && match a.len() {
-            8..16 => equal_by::<8>(a, b),
-            16..64 => equal_by::<16>(a, b),
+            33.. => a == b,
+            17.. => equal_ends(a, b, |sixteen| u128::from_ne_bytes(*sixteen)),
+            9.. => equal_ends(a, b, |eight| u64::from_ne_bytes(*eight).into()),
+            4.. => equal_ends(a, b, |four| u32::from_ne_bytes(*four).into()),
             _ => a == b,
         }
 }
 
-/// The same for keys of one length, at least `N`, by so many bytes at once.
+/// The same for keys of one length, at least `N` and at most twice that. (The last
+/// bytes overlap the first, unless they are all the others.)
 #[inline(always)]
-fn equal_by<const N: usize>(a: &[u8], b: &[u8]) -> bool {
-    // The last bytes overlap those before, unless they are a piece themselves.
-    let pieces = (a.len() - 1) / N;
-    let pairs = a.as_chunks::<N>().0.iter().zip(b.as_chunks::<N>().0);
-    for (a, b) in pairs.take(pieces) {
-        if a != b {
-            return false;
-        }
-    }
-    a.last_chunk::<N>() == b.last_chunk()
+fn equal_ends<const N: usize>(a: &[u8], b: &[u8], word: impl Fn(&[u8; N]) -> u128) -> bool {
+    let differ = |a: Option<&[u8; N]>, b: Option<&[u8; N]>| match (a, b) {
+        (Some(a), Some(b)) => word(a) ^ word(b),
+        _ => 1,
+    };
+    differ(a.first_chunk(), b.first_chunk()) | differ(a.last_chunk(), b.last_chunk()) == 0
 }

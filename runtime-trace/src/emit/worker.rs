@@ -51,7 +51,7 @@ pub struct Worker<'t> {
     /// Names that it had last.
     pub(super) names: Recent<64>,
     /// Stacks that it had last.
-    pub(super) stacks: Recent<256>,
+    pub(super) stacks: Recent<1024>,
     /// Time of this thread's latest event.
     pub(super) latest: Cell<u64>,
     pub(super) bound: Cell<Bound<'t>>,
