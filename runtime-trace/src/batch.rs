@@ -28,6 +28,7 @@ use trace_format::{BatchHeader, EventKind, limits, varint};
 
 use crate::pages::{BLOCK_SIZE, BlockHeader, Env, Kind, NoMemory, Pages};
 use crate::sync::{Ordering, UnsafeCell};
+use crate::sys::Backing;
 
 /// Bytes of trace that a batch holds, its header on the wire included.
 pub(crate) const CAPACITY: usize = BLOCK_SIZE - CONTENT_AT;
@@ -73,7 +74,7 @@ unsafe impl Send for Batch {}
 impl Batch {
     /// Maps a new, empty batch.
     pub(crate) fn map(env: &Env<'_>) -> Result<Self, NoMemory> {
-        let block = env.map()?.cast::<Block>();
+        let block = env.map(Backing::Later)?.cast::<Block>();
         // SAFETY: the mapping is ours, as large as a `Block`, and page-aligned. Of
         // the rest nothing is read before it is written: the link in `push_back`,
         // the place and the bytes up to `used` in `begin` and after.

@@ -14,7 +14,7 @@ use core::ptr::NonNull;
 
 use crate::lock::Held;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_unless_loom};
-use crate::sys;
+use crate::sys::{self, Backing};
 
 /// Size of a block, header included. Small in models, so that they reach a
 /// full block in a few steps.
@@ -148,7 +148,7 @@ impl Pages {
 
     /// Maps a block, if all that is mapped stays within `limit`. The count never
     /// goes beyond it, not even for a moment.
-    fn map_within(&self, limit: usize) -> Result<NonNull<u8>, NoMemory> {
+    fn map_within(&self, limit: usize, backing: Backing) -> Result<NonNull<u8>, NoMemory> {
         let size = sys::taken_by(BLOCK_SIZE);
         let add = |mapped: usize| mapped.checked_add(size).filter(|sum| *sum <= limit);
         // Relaxed, both: the sum is only compared with the limit; it orders
@@ -156,7 +156,7 @@ impl Pages {
         self.mapped
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
             .map_err(|_| NoMemory::Limit)?;
-        sys::map(BLOCK_SIZE).ok_or_else(|| {
+        sys::map(BLOCK_SIZE, backing).ok_or_else(|| {
             // Relaxed: takes back what was added above.
             self.mapped.fetch_sub(size, Ordering::Relaxed);
             NoMemory::System
@@ -212,8 +212,8 @@ impl<'a> Env<'a> {
     }
 
     /// Maps a block of zeroed bytes (not zeroed if pages come from the heap).
-    pub(crate) fn map(&self) -> Result<NonNull<u8>, NoMemory> {
-        self.pages.map_within(self.limit())
+    pub(crate) fn map(&self, backing: Backing) -> Result<NonNull<u8>, NoMemory> {
+        self.pages.map_within(self.limit(), backing)
     }
 
     /// How many bytes may still be mapped, unless somebody else does.
@@ -242,12 +242,12 @@ mod tests {
         pages.set_headroom(BLOCK_SIZE);
         let held = Held::new();
         let env = Env::new(&pages, &held);
-        let one = env.map().unwrap();
-        let two = env.map().unwrap();
-        assert_eq!(env.map(), Err(NoMemory::Limit));
+        let one = env.map(Backing::Now).unwrap();
+        let two = env.map(Backing::Later).unwrap();
+        assert_eq!(env.map(Backing::Now), Err(NoMemory::Limit));
         assert_eq!(pages.mapped(), 2 * BLOCK_SIZE);
-        let three = env.finishing().map().unwrap();
-        assert_eq!(env.finishing().map(), Err(NoMemory::Limit));
+        let three = env.finishing().map(Backing::Now).unwrap();
+        assert_eq!(env.finishing().map(Backing::Now), Err(NoMemory::Limit));
         for block in [one, two, three] {
             // SAFETY: each block is given back once and never read again.
             unsafe { pages.unmap(block) };

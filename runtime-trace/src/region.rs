@@ -54,6 +54,7 @@ use core::ptr::{self, NonNull};
 use crate::lock::{Rank, RankedLock};
 use crate::pages::{BLOCK_SIZE, BlockHeader, Env, Kind, NoMemory};
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, const_unless_loom};
+use crate::sys::Backing;
 
 /// Alignment of every allocation, bytes.
 pub const ALIGN: usize = 8;
@@ -306,7 +307,7 @@ impl Drop for Region {
 
 /// Maps a block and writes its header.
 fn new_block(env: &Env<'_>) -> Result<NonNull<Block>, NoMemory> {
-    let block = env.map()?.cast::<Block>();
+    let block = env.map(Backing::Now)?.cast::<Block>();
     // SAFETY: the mapping is ours alone, large enough and page-aligned.
     unsafe {
         block.write(Block {

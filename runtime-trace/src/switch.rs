@@ -28,7 +28,7 @@ mod wiped {
 
     use crate::pages::{BLOCK_SIZE, Env, NoMemory};
     use crate::sync::{AtomicPtr, AtomicU64, Ordering};
-    use crate::sys;
+    use crate::sys::{self, Backing};
 
     #[derive(Debug)]
     struct Words {
@@ -66,7 +66,7 @@ mod wiped {
             if self.words().is_some() {
                 return Ok(());
             }
-            let block = env.map()?;
+            let block = env.map(Backing::Later)?;
             // SAFETY: the block is ours, page-aligned, and zeroed: both words
             // are 0, to which the system sets them again in a child. If it does
             // not know how, they are copied.

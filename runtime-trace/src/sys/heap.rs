@@ -7,9 +7,11 @@
 
 use core::ptr::{self, NonNull};
 
+use super::Backing;
+
 /// As `mmap.rs`, but nothing is zeroed. The switch alone wants zeroes, and it
 /// takes no page then; of all others such tools see whether they do.
-pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
+pub(crate) fn map(len: usize, _: Backing) -> Option<NonNull<u8>> {
     let mut at = ptr::null_mut();
     // SAFETY: the pointer is ours to be written to, and the alignment is a power
     // of two.

@@ -2,12 +2,24 @@
 
 use core::ptr::{self, NonNull};
 
+use super::Backing;
+
+#[cfg(target_os = "linux")]
+const POPULATE: libc::c_int = libc::MAP_POPULATE;
+#[cfg(not(target_os = "linux"))]
+const POPULATE: libc::c_int = 0;
+
 /// Maps `len` bytes, zeroed and readable and writable by this process only, from
 /// the start of a page. `None` when the system has no memory to give.
 ///
 /// `len` is more than 0. The system makes whole pages of it, here and below, so
 /// the rest of the last page is wasted: see [`taken_by`].
-pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
+pub(crate) fn map(len: usize, backing: Backing) -> Option<NonNull<u8>> {
+    let populate = match backing {
+        Backing::Later => 0,
+        // If there is no memory for all of them, they are mapped all the same.
+        Backing::Now => POPULATE,
+    };
     // SAFETY: an anonymous private mapping at an address of the kernel's
     // choosing aliases no memory of this process, whatever `len` is.
     let at = unsafe {
@@ -15,7 +27,7 @@ pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
             ptr::null_mut(),
             len,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | populate,
             -1,
             0,
         )
