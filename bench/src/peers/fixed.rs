@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
-use rapidhash::quality::RandomState;
+use rapidhash::fast::RandomState;
 use runtime_trace::lock::{Held, Rank};
 use runtime_trace::pages::{Env, Pages};
 use runtime_trace::region::Region;

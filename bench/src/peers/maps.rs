@@ -1,16 +1,15 @@
 //! The Rust peers of the tracer's map.
 //!
 //! Those that are general maps get the keys as boxed bytes, numbers from a
-//! counter, and a hash of our kind (rapidhash with a random seed), so that the
-//! tables are compared and not the hash functions. Each is used as its
-//! documentation says is fastest: a look first, and an insertion only if that
-//! finds nothing.
+//! counter, and one of the fastest hashes there are for Rust, with a random seed
+//! as ours has (rapidhash). Each is used as its documentation says is fastest: a
+//! look first, and an insertion only if that finds nothing.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
-use rapidhash::quality::RandomState;
+use rapidhash::fast::RandomState;
 
 use crate::interners::Interner;
 
