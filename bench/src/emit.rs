@@ -4,12 +4,13 @@
 //! what was written is pulled out by the same thread, outside of the time: the
 //! emitting thread's own cost is the figure, whatever another core may do.
 
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::Duration;
 
 use runtime_trace::{
-    Chunk, Config, Frame, Host, Pcs, ProcTrace, Reader, StackId, StopReason, Sweep, Symbolizer,
-    TaskTrace, Tracer, Worker,
+    Chunk, Config, Emit, Frame, Host, KeptStack, Pcs, ProcTrace, Reader, StackId, StopReason,
+    Sweep, Symbolizer, TaskTrace, Tracer, Worker,
 };
 
 use crate::case::{BenchError, Case, Ran, Words};
@@ -40,13 +41,18 @@ pub(crate) fn open(words: &Words<'_>) -> Result<Box<dyn Case>, BenchError> {
         "label" => What::Label,
         "region" => What::Region,
         "region-stack" => What::RegionStack,
+        "region-recalled" => What::RegionRecalled,
         "log-stack" => What::LogStack,
         _ => return Err(words.unknown()),
     };
     match words.at(2) {
         "ours" => {
             let depth = words.get("depth")?;
-            Ok(Box::new(Ours { what, depth }))
+            Ok(Box::new(Ours {
+                what,
+                depth,
+                recalled: Recalled::new(depth),
+            }))
         }
         _ => peers::emit(words),
     }
@@ -71,6 +77,8 @@ enum What {
     Region,
     /// The same with a known stack at each.
     RegionStack,
+    /// The same, for who keeps the IDs of stacks that it recognises.
+    RegionRecalled,
     /// A message, with a category and a stack that are known.
     LogStack,
 }
@@ -79,7 +87,7 @@ impl What {
     /// Events that an operation writes, 1 if it would.
     fn events(self) -> u64 {
         match self {
-            Self::Switch | Self::Region | Self::RegionStack => 2,
+            Self::Switch | Self::Region | Self::RegionStack | Self::RegionRecalled => 2,
             _ => 1,
         }
     }
@@ -89,6 +97,7 @@ impl What {
 struct Ours {
     what: What,
     depth: usize,
+    recalled: Recalled,
 }
 
 impl Case for Ours {
@@ -209,6 +218,23 @@ impl Ours {
                     }
                 }
             }
+            What::RegionRecalled => {
+                for number in from..to {
+                    let number = number % STACKS;
+                    if let Some(emit) = acquire() {
+                        let stack = self
+                            .recalled
+                            .id(&emit, number, || self.known(&emit, number));
+                        emit.region_begin(0, "region", stack);
+                    }
+                    if let Some(emit) = acquire() {
+                        let stack = self
+                            .recalled
+                            .id(&emit, number, || self.known(&emit, number));
+                        emit.region_end(0, "region", stack);
+                    }
+                }
+            }
             What::LogStack => {
                 for number in from..to {
                     if let Some(emit) = acquire() {
@@ -220,6 +246,11 @@ impl Ours {
         }
     }
 
+    #[cold]
+    fn known<'i>(&self, emit: &'i Emit<'_, '_>, number: u64) -> StackId<'i> {
+        emit.stack(self.stack(number, &mut Pcs::logical()))
+    }
+
     /// The stack with this number, as an embedder hands it over: its leaf is its
     /// own, the rest is the same for all.
     #[inline]
@@ -229,6 +260,48 @@ impl Ours {
             pcs.push(0x1000 + at);
         }
         pcs
+    }
+}
+
+/// What an embedder keeps that recognises its stacks, as our virtual machine does:
+/// the calls of each as they were when it asked for the ID.
+struct Recalled(Vec<Kept>);
+
+struct Kept {
+    /// The calls as they are now.
+    calls: Vec<usize>,
+    then: RefCell<Vec<usize>>,
+    id: Cell<KeptStack>,
+}
+
+impl Recalled {
+    fn new(depth: usize) -> Self {
+        let kept = |number| Kept {
+            calls: (0..depth).map(|at| number << 8 | at).collect(),
+            then: RefCell::default(),
+            id: Cell::new(KeptStack::NONE),
+        };
+        Self((0..STACKS as usize).map(kept).collect())
+    }
+
+    /// The ID of the stack with this number: kept, or else what `find` says.
+    #[inline]
+    fn id<'i>(
+        &self,
+        emit: &'i Emit<'_, '_>,
+        number: u64,
+        find: impl FnOnce() -> StackId<'i>,
+    ) -> StackId<'i> {
+        let kept = &self.0[number as usize];
+        if *kept.then.borrow() == kept.calls
+            && let Some(id) = emit.recall(kept.id.get())
+        {
+            return id;
+        }
+        let id = find();
+        kept.id.set(emit.keep(id));
+        kept.then.borrow_mut().clone_from(&kept.calls);
+        id
     }
 }
 

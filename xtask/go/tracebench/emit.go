@@ -21,7 +21,7 @@ func openEmit(what string) benchCase {
 	switch what {
 	case "off":
 		return &emit{1, false, region}
-	case "region", "region-stack": // Go takes the stack always.
+	case "region", "region-stack", "region-recalled": // Go takes the stack always.
 		return &emit{2, true, region}
 	case "log-stack":
 		return &emit{1, true, log}

@@ -31,6 +31,7 @@ pub(super) fn run(contest: &mut Contest) -> Result<(), XtaskError> {
                 &[OURS, GO, "tracing", "measureme", LTTNG],
             ),
             column("region-stack", "region with stack", &[OURS, GO]),
+            column("region-recalled", "region with recalled stack", &[OURS, GO]),
             column(
                 "log-stack",
                 "message with stack",
