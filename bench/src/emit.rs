@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Duration;
 
 use runtime_trace::{
@@ -20,7 +21,7 @@ use crate::threads::timed_here;
 /// Operations between two looks at what was written.
 const STRETCH: u64 = 2_000;
 
-/// Different stacks in the cases where they are known already.
+/// Different stacks in the cases where they are known already, a power of two.
 const STACKS: u64 = 64;
 
 /// The labels that take turns.
@@ -151,97 +152,72 @@ impl Case for Ours {
 }
 
 impl Ours {
-    /// The operations with these numbers.
+    /// The operations with these numbers. Each kind is compiled by itself, as it is
+    /// where an embedder has it.
     fn stretch(&self, runtime: &Runtime<'_, '_>, from: u64, to: u64) {
-        let Runtime { worker, proc, task } = *runtime;
-        let acquire = || worker.acquire(Some(proc), Some(task));
+        let numbers = from..to;
         match self.what {
-            What::Off | What::Plain => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        emit.heap_alloc(number);
-                    }
-                }
+            What::Off | What::Plain => runtime.numbers(numbers),
+            What::Switch => runtime.switches(numbers),
+            What::StackHit => self.stacks(runtime, numbers, STACKS - 1),
+            What::StackMiss => self.stacks(runtime, numbers, u64::MAX),
+            What::Label => runtime.labels(numbers),
+            What::Region => runtime.regions(numbers),
+            What::RegionStack => self.regions_with_stack(runtime, numbers),
+            What::RegionRecalled => self.regions_recalled(runtime, numbers),
+            What::LogStack => self.logs(runtime, numbers),
+        }
+    }
+
+    #[inline(never)]
+    fn stacks(&self, runtime: &Runtime<'_, '_>, numbers: Range<u64>, mask: u64) {
+        for number in numbers {
+            if let Some(emit) = runtime.acquire() {
+                let stack = emit.stack(self.stack(number & mask, &mut Pcs::logical()));
+                emit.user_task_end(1, stack);
             }
-            What::Switch => {
-                for _ in from..to {
-                    if let Some(emit) = acquire() {
-                        emit.task_stop(StopReason::Yield, StackId::NONE);
-                    }
-                    if let Some(emit) = worker.acquire(Some(proc), None) {
-                        emit.task_start(task);
-                    }
-                }
+        }
+    }
+
+    #[inline(never)]
+    fn regions_with_stack(&self, runtime: &Runtime<'_, '_>, numbers: Range<u64>) {
+        for number in numbers {
+            if let Some(emit) = runtime.acquire() {
+                let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
+                emit.region_begin(0, "region", stack);
             }
-            What::StackHit => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
-                        emit.user_task_end(1, stack);
-                    }
-                }
+            if let Some(emit) = runtime.acquire() {
+                let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
+                emit.region_end(0, "region", stack);
             }
-            What::StackMiss => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        let stack = emit.stack(self.stack(number, &mut Pcs::logical()));
-                        emit.user_task_end(1, stack);
-                    }
-                }
+        }
+    }
+
+    #[inline(never)]
+    fn regions_recalled(&self, runtime: &Runtime<'_, '_>, numbers: Range<u64>) {
+        for number in numbers {
+            let number = number % STACKS;
+            if let Some(emit) = runtime.acquire() {
+                let stack = self
+                    .recalled
+                    .id(&emit, number, || self.known(&emit, number));
+                emit.region_begin(0, "region", stack);
             }
-            What::Label => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        emit.label(LABELS[number as usize % LABELS.len()]);
-                    }
-                }
+            if let Some(emit) = runtime.acquire() {
+                let stack = self
+                    .recalled
+                    .id(&emit, number, || self.known(&emit, number));
+                emit.region_end(0, "region", stack);
             }
-            What::Region => {
-                for _ in from..to {
-                    if let Some(emit) = acquire() {
-                        emit.region_begin(0, "region", StackId::NONE);
-                    }
-                    if let Some(emit) = acquire() {
-                        emit.region_end(0, "region", StackId::NONE);
-                    }
-                }
-            }
-            What::RegionStack => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
-                        emit.region_begin(0, "region", stack);
-                    }
-                    if let Some(emit) = acquire() {
-                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
-                        emit.region_end(0, "region", stack);
-                    }
-                }
-            }
-            What::RegionRecalled => {
-                for number in from..to {
-                    let number = number % STACKS;
-                    if let Some(emit) = acquire() {
-                        let stack = self
-                            .recalled
-                            .id(&emit, number, || self.known(&emit, number));
-                        emit.region_begin(0, "region", stack);
-                    }
-                    if let Some(emit) = acquire() {
-                        let stack = self
-                            .recalled
-                            .id(&emit, number, || self.known(&emit, number));
-                        emit.region_end(0, "region", stack);
-                    }
-                }
-            }
-            What::LogStack => {
-                for number in from..to {
-                    if let Some(emit) = acquire() {
-                        let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
-                        emit.log(0, "category", "a message", stack);
-                    }
-                }
+        }
+    }
+
+    #[inline(never)]
+    fn logs(&self, runtime: &Runtime<'_, '_>, numbers: Range<u64>) {
+        for number in numbers {
+            if let Some(emit) = runtime.acquire() {
+                let stack = emit.stack(self.stack(number % STACKS, &mut Pcs::logical()));
+                emit.log(0, "category", "a message", stack);
             }
         }
     }
@@ -317,6 +293,56 @@ struct Runtime<'r, 't> {
     worker: &'r Worker<'t>,
     proc: &'t ProcTrace,
     task: &'r TaskTrace,
+}
+
+/// The cases that need no stack.
+impl<'r, 't> Runtime<'r, 't> {
+    #[inline(always)]
+    fn acquire(&self) -> Option<Emit<'r, 't>> {
+        self.worker.acquire(Some(self.proc), Some(self.task))
+    }
+
+    #[inline(never)]
+    fn numbers(&self, numbers: Range<u64>) {
+        for number in numbers {
+            if let Some(emit) = self.acquire() {
+                emit.heap_alloc(number);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn switches(&self, numbers: Range<u64>) {
+        for _ in numbers {
+            if let Some(emit) = self.acquire() {
+                emit.task_stop(StopReason::Yield, StackId::NONE);
+            }
+            if let Some(emit) = self.worker.acquire(Some(self.proc), None) {
+                emit.task_start(self.task);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn labels(&self, numbers: Range<u64>) {
+        for number in numbers {
+            if let Some(emit) = self.acquire() {
+                emit.label(LABELS[number as usize % LABELS.len()]);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn regions(&self, numbers: Range<u64>) {
+        for _ in numbers {
+            if let Some(emit) = self.acquire() {
+                emit.region_begin(0, "region", StackId::NONE);
+            }
+            if let Some(emit) = self.acquire() {
+                emit.region_end(0, "region", StackId::NONE);
+            }
+        }
+    }
 }
 
 impl Runtime<'_, '_> {

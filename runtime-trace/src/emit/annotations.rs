@@ -18,7 +18,8 @@ impl Emit<'_, '_> {
         self.region(EventKind::UserRegionEnd, user_task, name, stack);
     }
 
-    #[inline]
+    // Or the two would share one function, and each pay for the call.
+    #[inline(always)]
     fn region(&self, kind: EventKind, user_task: u64, name: &str, stack: StackId<'_>) {
         self.mention_running();
         // A region's begin and end must agree, so neither is dropped singly.
