@@ -305,7 +305,8 @@ impl Drop for Region {
     }
 }
 
-/// Maps a block and writes its header.
+/// Maps a block, with all its pages since allocations fill it soon, and writes its
+/// header.
 fn new_block(env: &Env<'_>) -> Result<NonNull<Block>, NoMemory> {
     let block = env.map(Backing::Now)?.cast::<Block>();
     // SAFETY: the mapping is ours alone, large enough and page-aligned.

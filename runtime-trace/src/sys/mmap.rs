@@ -84,6 +84,28 @@ mod tests {
     use super::*;
     use crate::pages::BLOCK_SIZE;
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pages_are_backed_now_or_later() {
+        for (backing, is_there) in [(Backing::Now, 1), (Backing::Later, 0)] {
+            let at = map(BLOCK_SIZE, backing).unwrap();
+            // A byte for each page, which has 4 KiB at least.
+            let mut pages = [2; BLOCK_SIZE / 4096];
+            // SAFETY: the mapping is ours, and there is room for an answer to each
+            // of its pages.
+            let asked = unsafe { libc::mincore(at.as_ptr().cast(), BLOCK_SIZE, &mut pages[0]) };
+            assert_eq!(asked, 0);
+            let answers = || pages.iter().filter(|answer| **answer != 2);
+            assert!(answers().count() > 0);
+            assert!(
+                answers().all(|answer| answer & 1 == is_there),
+                "{backing:?}"
+            );
+            // SAFETY: mapped above, and used no more.
+            unsafe { unmap(at, BLOCK_SIZE) };
+        }
+    }
+
     /// Up to pages of a block's size nothing is wasted; then blocks are as large
     /// as pages.
     #[test]
