@@ -73,7 +73,7 @@ impl Secrets {
             return self.fold(self.last(widened(key)), state);
         };
         if key.len() <= 2 * PAIR {
-            // Both pairs are all of it.
+            // Both pairs are all of it: what `end` gives, without its loop.
             let first = product(words(first), self.at(0));
             self.fold(first.wrapping_add(self.last(words(last))), state)
         } else if key.len() <= BLOCK {

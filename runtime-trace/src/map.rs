@@ -154,7 +154,7 @@ impl TraceMap {
         self.hasher.hash(key)
     }
 
-    /// The node of `key`, which is not empty and whose hash is `hash`.
+    /// The node of `key`, whose hash is `hash`. The empty key never has one.
     #[inline]
     pub(crate) fn find(&self, key: &[u8], hash: u64) -> Option<Found<'_>> {
         self.path(hash)?.descend(key, hash).ok()
