@@ -24,7 +24,7 @@ use trace_format::{EventKind, varint};
 
 use crate::batch::{Batch, CAPACITY};
 use crate::lock::Rank;
-use crate::map::{Id, TraceMap};
+use crate::map::{Id, TraceMap, Vacant};
 use crate::node::Found;
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
@@ -183,9 +183,10 @@ impl StackTable {
         self.map.hash(pcs.as_bytes())
     }
 
-    /// The node of a stack that is there already. An empty one never is.
+    /// The node of a stack that is there already, or where it would go. An empty one
+    /// never is.
     #[inline]
-    pub(crate) fn find(&self, pcs: &Pcs, hash: u64) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, pcs: &Pcs, hash: u64) -> Result<Found<'_>, Vacant<'_>> {
         self.map.find(pcs.as_bytes(), hash)
     }
 
@@ -196,15 +197,22 @@ impl StackTable {
         }
         let hash = self.hash(pcs);
         match self.find(pcs, hash) {
-            Some(node) => Ok(node.id()),
-            None => self.add(pcs, hash, out),
+            Ok(node) => Ok(node.id()),
+            Err(end) => self.add(end, pcs, hash, out),
         }
     }
 
-    /// The ID of a stack that was not found a moment ago. It is not empty.
-    pub(crate) fn add(&self, pcs: &Pcs, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+    /// The ID of a stack that was not found a moment ago: its path ended there. It is
+    /// not empty.
+    pub(crate) fn add<'m>(
+        &'m self,
+        end: Vacant<'m>,
+        pcs: &Pcs,
+        hash: u64,
+        out: &Out<'_>,
+    ) -> Result<Id, NoMemory> {
         self.claim(out)?;
-        let put = self.map.put_hashed(pcs.as_bytes(), hash, &out.env);
+        let put = self.map.add(end, pcs.as_bytes(), hash, &out.env);
         if !matches!(put, Ok((_, true))) {
             // Relaxed: as in `claim`.
             self.claimed.fetch_sub(1, Ordering::Relaxed);

@@ -20,7 +20,7 @@ use trace_format::{BatchHeader, EventKind, varint};
 use crate::batch::Batch;
 use crate::clock;
 use crate::lock::{Rank, RankedLock};
-use crate::map::{Id, TraceMap};
+use crate::map::{Id, TraceMap, Vacant};
 use crate::node::Found;
 use crate::pages::{Env, NoMemory};
 use crate::queue::Out;
@@ -61,9 +61,10 @@ impl StringTable {
         self.map.hash(text.as_bytes())
     }
 
-    /// The node of `text`, if it has been written out. An empty one never is.
+    /// The node of `text`, if it has been written out, or where it would go. An empty
+    /// one never is.
     #[inline]
-    pub(crate) fn find(&self, text: &str, hash: u64) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, text: &str, hash: u64) -> Result<Found<'_>, Vacant<'_>> {
         self.map.find(text.as_bytes(), hash)
     }
 
@@ -72,19 +73,26 @@ impl StringTable {
         let text = Self::cut(text);
         let hash = self.hash(text);
         match self.find(text, hash) {
-            Some(node) => Ok(node.id()),
-            None => self.add(text, hash, out),
+            Ok(node) => Ok(node.id()),
+            Err(end) => self.add(end, text, hash, out),
         }
     }
 
-    /// The ID of a text that was cut, and not found a moment ago.
-    pub(crate) fn add(&self, text: &str, hash: u64, out: &Out<'_>) -> Result<Id, NoMemory> {
+    /// The ID of a text that was cut, and not found a moment ago: its path ended
+    /// there.
+    pub(crate) fn add<'m>(
+        &'m self,
+        end: Vacant<'m>,
+        text: &str,
+        hash: u64,
+        out: &Out<'_>,
+    ) -> Result<Id, NoMemory> {
         if text.is_empty() {
             return Ok(Id::EMPTY);
         }
         self.write(text, out, || {
             self.map
-                .put_hashed(text.as_bytes(), hash, &out.env)
+                .add(end, text.as_bytes(), hash, &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
                 .map_err(AllocError::memory)

@@ -11,7 +11,7 @@ use trace_format::{EventKind, ProcStatus, TaskStatus};
 use super::Worker;
 use super::recent::mix;
 use crate::loss::{Loss, Text};
-use crate::map::Id;
+use crate::map::{Id, Vacant};
 use crate::pages::NoMemory;
 use crate::queue::parity;
 use crate::shared::End;
@@ -50,16 +50,16 @@ impl Pen<'_, '_> {
         let stacks = &self.worker.shared.tables(self.epoch).stacks;
         let hash = stacks.hash(pcs);
         match stacks.find(pcs, hash) {
-            Some(node) => self.worker.stacks.keep(self.epoch, pcs.mix(), node),
-            None => self.new_stack(pcs, hash),
+            Ok(node) => self.worker.stacks.keep(self.epoch, pcs.mix(), node),
+            Err(end) => self.new_stack(end, pcs, hash),
         }
     }
 
     #[cold]
-    fn new_stack(self, pcs: &Pcs, hash: u64) -> Id {
+    fn new_stack(self, end: Vacant<'_>, pcs: &Pcs, hash: u64) -> Id {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        match shared.tables(self.epoch).stacks.add(pcs, hash, &out) {
+        match shared.tables(self.epoch).stacks.add(end, pcs, hash, &out) {
             Ok(id) => id,
             Err(_) => {
                 shared.lose(self.epoch, Loss::Stack, 1);
@@ -88,10 +88,10 @@ impl Pen<'_, '_> {
         let text = StringTable::cut(text);
         let hash = strings.hash(text);
         match strings.find(text, hash) {
-            Some(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
-            None => {
+            Ok(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
+            Err(end) => {
                 let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-                strings.add(text, hash, &out)
+                strings.add(end, text, hash, &out)
             }
         }
     }
