@@ -136,22 +136,16 @@ impl TraceMap {
     /// map is unchanged then.
     #[inline(always)]
     pub fn put(&self, key: &[u8], env: &Env<'_>) -> Result<(Id, bool), AllocError> {
-        self.put_hashed(key, self.hash(key), env)
+        self.put_hashed(key, self.hasher.hash(key), env)
     }
 
     /// Finds `key` without adding it.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Option<Id> {
-        if key.is_empty() {
-            return Some(Id::EMPTY);
+        match self.find(key) {
+            Ok(node) => Some(node.id()),
+            Err(_) => key.is_empty().then_some(Id::EMPTY),
         }
-        self.find(key, self.hash(key)).ok().map(Found::id)
-    }
-
-    /// The hash of `key`, for those below.
-    #[inline(always)]
-    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash(key)
     }
 
     /// As [`put`](Self::put) with the hash given, so that a model can make keys
@@ -174,35 +168,44 @@ impl TraceMap {
         hash: u64,
         env: &Env<'_>,
     ) -> Result<(Id, bool), AllocError> {
-        match self.find(key, hash) {
+        match self.find_hashed(key, hash) {
             Ok(node) => Ok((node.id(), false)),
             Err(_) if key.is_empty() => Ok((Id::EMPTY, false)),
-            Err(vacant) => self.add(vacant, key, hash, env),
+            Err(vacant) => self.add(vacant, key, env),
         }
     }
 
-    /// The node of `key`, whose hash is `hash`, or where it would go. The empty key
-    /// never has one.
+    /// The node of `key`, or where it would go. The empty key never has one.
     // Always in place: a call would save and restore what the walk has in registers,
     // a quarter of what finding a short key takes.
     #[inline(always)]
-    pub(crate) fn find(&self, key: &[u8], hash: u64) -> Result<Found<'_>, Vacant<'_>> {
-        match self.path(hash) {
-            Some(path) => path.descend(key, hash).map_err(|end| Vacant(Some(end))),
-            None => Err(Vacant(None)),
-        }
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Found<'_>, Vacant<'_>> {
+        self.find_hashed(key, self.hasher.hash(key))
     }
 
-    /// Adds `key`, unless somebody else does: `vacant` is where it was not found.
+    #[inline(always)]
+    fn find_hashed(&self, key: &[u8], hash: u64) -> Result<Found<'_>, Vacant<'_>> {
+        let end = match self.path(hash) {
+            Some(path) => match path.descend(key, hash) {
+                Ok(node) => return Ok(node),
+                Err(end) => Some(end),
+            },
+            None => None,
+        };
+        Err(Vacant { hash, end })
+    }
+
+    /// Adds `key`, which is not empty, unless somebody else does. It was not found,
+    /// and `vacant` is where.
     #[inline(never)]
     pub(crate) fn add(
         &self,
         vacant: Vacant<'_>,
         key: &[u8],
-        hash: u64,
         env: &Env<'_>,
     ) -> Result<(Id, bool), AllocError> {
-        let mut path = match vacant.0 {
+        let Vacant { hash, end } = vacant;
+        let mut path = match end {
             Some(path) => path,
             None => self.first_path(hash, env),
         };
@@ -367,8 +370,12 @@ impl TraceMap {
     }
 }
 
-/// Where a key was not found: the end of its path, if there was a directory.
-pub(crate) struct Vacant<'m>(Option<Path<'m>>);
+/// Where a key was not found.
+pub(crate) struct Vacant<'m> {
+    hash: u64,
+    /// Of its path; there is none as long as there is no directory.
+    end: Option<Path<'m>>,
+}
 
 /// A place on the path that a hash spells: a slot, and the bits left below it.
 struct Path<'m> {
@@ -622,9 +629,9 @@ mod tests {
                 for at in 0..len {
                     let mut other = key.clone();
                     other[at] = 8;
-                    assert!(map.find(&other, 0).is_err(), "{len}, {at}");
+                    assert!(map.find_hashed(&other, 0).is_err(), "{len}, {at}");
                 }
-                assert_eq!(map.find(&key, 0).ok().map(Found::id), Some(id));
+                assert_eq!(map.find_hashed(&key, 0).ok().map(Found::id), Some(id));
             }
         });
     }

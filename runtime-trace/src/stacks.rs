@@ -177,17 +177,11 @@ impl StackTable {
         }
     }
 
-    /// The hash of a stack, for the two below.
-    #[inline]
-    pub(crate) fn hash(&self, pcs: &Pcs) -> u64 {
-        self.map.hash(pcs.as_bytes())
-    }
-
     /// The node of a stack that is there already, or where it would go. An empty one
     /// never is.
     #[inline]
-    pub(crate) fn find(&self, pcs: &Pcs, hash: u64) -> Result<Found<'_>, Vacant<'_>> {
-        self.map.find(pcs.as_bytes(), hash)
+    pub(crate) fn find(&self, pcs: &Pcs) -> Result<Found<'_>, Vacant<'_>> {
+        self.map.find(pcs.as_bytes())
     }
 
     /// The ID of a stack.
@@ -195,24 +189,17 @@ impl StackTable {
         if pcs.is_empty() {
             return Ok(Id::EMPTY);
         }
-        let hash = self.hash(pcs);
-        match self.find(pcs, hash) {
+        match self.find(pcs) {
             Ok(node) => Ok(node.id()),
-            Err(end) => self.add(end, pcs, hash, out),
+            Err(vacant) => self.add(vacant, pcs, out),
         }
     }
 
-    /// The ID of a stack that was not found a moment ago: its path ended there. It is
-    /// not empty.
-    pub(crate) fn add<'m>(
-        &'m self,
-        end: Vacant<'m>,
-        pcs: &Pcs,
-        hash: u64,
-        out: &Out<'_>,
-    ) -> Result<Id, NoMemory> {
+    /// The ID of a stack that was not found a moment ago: `vacant` is where. It is not
+    /// empty.
+    pub(crate) fn add(&self, vacant: Vacant<'_>, pcs: &Pcs, out: &Out<'_>) -> Result<Id, NoMemory> {
         self.claim(out)?;
-        let put = self.map.add(end, pcs.as_bytes(), hash, &out.env);
+        let put = self.map.add(vacant, pcs.as_bytes(), &out.env);
         if !matches!(put, Ok((_, true))) {
             // Relaxed: as in `claim`.
             self.claimed.fetch_sub(1, Ordering::Relaxed);

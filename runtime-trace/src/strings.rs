@@ -55,36 +55,27 @@ impl StringTable {
         }
     }
 
-    /// The hash of a text that was cut, for the two below.
+    /// The node of a text that was cut, if it has been written out, or where it would
+    /// go. An empty one never is.
     #[inline]
-    pub(crate) fn hash(&self, text: &str) -> u64 {
-        self.map.hash(text.as_bytes())
-    }
-
-    /// The node of `text`, if it has been written out, or where it would go. An empty
-    /// one never is.
-    #[inline]
-    pub(crate) fn find(&self, text: &str, hash: u64) -> Result<Found<'_>, Vacant<'_>> {
-        self.map.find(text.as_bytes(), hash)
+    pub(crate) fn find(&self, text: &str) -> Result<Found<'_>, Vacant<'_>> {
+        self.map.find(text.as_bytes())
     }
 
     /// The ID of `text`, which is written out if it is new.
     pub(crate) fn put(&self, text: &str, out: &Out<'_>) -> Result<Id, NoMemory> {
         let text = Self::cut(text);
-        let hash = self.hash(text);
-        match self.find(text, hash) {
+        match self.find(text) {
             Ok(node) => Ok(node.id()),
-            Err(end) => self.add(end, text, hash, out),
+            Err(vacant) => self.add(vacant, text, out),
         }
     }
 
-    /// The ID of a text that was cut, and not found a moment ago: its path ended
-    /// there.
-    pub(crate) fn add<'m>(
-        &'m self,
-        end: Vacant<'m>,
+    /// The ID of a text that was cut, and not found a moment ago: `vacant` is where.
+    pub(crate) fn add(
+        &self,
+        vacant: Vacant<'_>,
         text: &str,
-        hash: u64,
         out: &Out<'_>,
     ) -> Result<Id, NoMemory> {
         if text.is_empty() {
@@ -92,7 +83,7 @@ impl StringTable {
         }
         self.write(text, out, || {
             self.map
-                .add(end, text.as_bytes(), hash, &out.env)
+                .add(vacant, text.as_bytes(), &out.env)
                 // Too large is out of the question after the cut, and nobody
                 // releases the table while it is written to.
                 .map_err(AllocError::memory)

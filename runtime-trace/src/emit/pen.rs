@@ -48,18 +48,17 @@ impl Pen<'_, '_> {
     #[inline(never)]
     fn find_stack(self, pcs: &Pcs) -> Id {
         let stacks = &self.worker.shared.tables(self.epoch).stacks;
-        let hash = stacks.hash(pcs);
-        match stacks.find(pcs, hash) {
+        match stacks.find(pcs) {
             Ok(node) => self.worker.stacks.keep(self.epoch, pcs.mix(), node),
-            Err(end) => self.new_stack(end, pcs, hash),
+            Err(vacant) => self.new_stack(vacant, pcs),
         }
     }
 
     #[cold]
-    fn new_stack(self, end: Vacant<'_>, pcs: &Pcs, hash: u64) -> Id {
+    fn new_stack(self, vacant: Vacant<'_>, pcs: &Pcs) -> Id {
         let shared = self.worker.shared;
         let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-        match shared.tables(self.epoch).stacks.add(end, pcs, hash, &out) {
+        match shared.tables(self.epoch).stacks.add(vacant, pcs, &out) {
             Ok(id) => id,
             Err(_) => {
                 shared.lose(self.epoch, Loss::Stack, 1);
@@ -86,12 +85,11 @@ impl Pen<'_, '_> {
         let shared = self.worker.shared;
         let strings = &shared.tables(self.epoch).strings;
         let text = StringTable::cut(text);
-        let hash = strings.hash(text);
-        match strings.find(text, hash) {
+        match strings.find(text) {
             Ok(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
-            Err(end) => {
+            Err(vacant) => {
                 let out = shared.out(self.epoch, &shared.env(&self.worker.held));
-                strings.add(end, text, hash, &out)
+                strings.add(vacant, text, &out)
             }
         }
     }
