@@ -20,9 +20,8 @@
 //!  a link:  │ 63..48: hash bits 15..0 of the key │ 47..0: the node's address │
 //! ```
 //!
-//! The directory is made as the first key comes, zeroed pages of the region that
-//! cost nothing until they are touched. Where memory is scarce it is one slot
-//! inside the map, and everything hangs below that.
+//! The directory is made as the first key comes, the first thing in the region.
+//! Where memory is scarce it has two slots, and everything hangs below those.
 //!
 //! # Invariants
 //!
@@ -31,7 +30,7 @@
 //!    the directory.
 //! 2. A node's ID and key are written before a link to it is, and never after.
 //! 3. A key's nodes lie on the path that its hash spells: the directory's slot by
-//!    the first bits, then two bits a level; existing nodes do not move when
+//!    the first bits, then two bits a level from the thirteenth on; existing nodes do not move when
 //!    children appear, so the key is compared at every level. A link whose hash
 //!    bits differ from the key's leads to another key: that node is passed
 //!    without looking at what it holds.
@@ -81,32 +80,39 @@ static_assertions::const_assert_eq!(FANOUT, 1 << BITS);
 
 /// Bits of the hash that choose the directory's slot. In models few, so that
 /// keys share a slot.
-const DIRECTORY_BITS: u32 = if cfg!(loom) { 1 } else { 12 };
-const DIRECTORY: usize = 1 << DIRECTORY_BITS;
-const DIRECTORY_SIZE: usize = DIRECTORY * size_of::<Slot>();
+const WIDE: u32 = if cfg!(loom) { 1 } else { 12 };
+
+/// The same where there is not enough memory.
+const NARROW: u32 = 1;
 
 /// Levels below the directory whose bits differ (Invariant 5).
-const LEVELS: u32 = (u64::BITS - DIRECTORY_BITS) / BITS;
+const LEVELS: u32 = (u64::BITS - WIDE) / BITS;
 
 /// Most nodes that a walk has pending (Invariant 5).
 const MAX_PENDING: usize = (FANOUT - 1) * LEVELS as usize + 1;
 
-/// There is a directory only if so much memory is left: what it takes from a
-/// tight budget would be missed elsewhere.
-const ENOUGH_FOR_DIRECTORY: usize = 64 * DIRECTORY_SIZE;
+/// A directory is wide only if so much memory is left: what it takes from a tight
+/// budget would be missed elsewhere.
+const ENOUGH_FOR_WIDE: usize = 64 * Directory::size(WIDE);
 
 /// A place for a link: in the directory, or among a node's children.
 type Slot = AtomicPtr<Node>;
 
+/// The start of the directory, whose slots follow.
+#[repr(C)]
+struct Directory {
+    /// So many bits of the hash, the lower ones, do not choose a slot.
+    shift: u32,
+    slots: [Slot; 0],
+}
+
 /// The map; see the module's documentation.
 #[derive(Debug)]
 pub struct TraceMap {
-    /// Null, `DIRECTORY` slots in the region, or `narrow`.
-    root: CachePadded<AtomicPtr<Slot>>,
+    /// Null, or the directory in the region.
+    root: CachePadded<AtomicPtr<Directory>>,
     next_id: CachePadded<AtomicU64>,
     hasher: Hasher,
-    /// The directory where there is no memory for one.
-    narrow: Slot,
     memory: Region,
 }
 
@@ -120,7 +126,6 @@ impl TraceMap {
                 root: CachePadded(AtomicPtr::new(ptr::null_mut())),
                 next_id: CachePadded(AtomicU64::new(0)),
                 hasher: Hasher::new(),
-                narrow: AtomicPtr::new(ptr::null_mut()),
                 memory: Region::new(rank),
             }
         }
@@ -204,10 +209,13 @@ impl TraceMap {
         key: &[u8],
         env: &Env<'_>,
     ) -> Result<(Id, bool), AllocError> {
+        if key.len() > MAX_KEY {
+            return Err(AllocError::TooLarge);
+        }
         let Vacant { hash, end } = vacant;
         let mut path = match end {
             Some(path) => path,
-            None => self.first_path(hash, env),
+            None => self.first_path(hash, env)?,
         };
         let fresh = Node::make(key, || self.steal_id(), &self.memory, env)?;
         loop {
@@ -247,16 +255,12 @@ impl TraceMap {
     /// 700 bytes of stack whatever the map's size or shape.
     pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
         // Acquire: pairs with the exchange in `first_path`.
-        let root = self.root.load(Ordering::Acquire);
-        let slots = match root {
-            root if root.is_null() => 0,
-            root if self.is_narrow(root) => 1,
-            _ => DIRECTORY,
+        let Some(root) = NonNull::new(self.root.load(Ordering::Acquire)) else {
+            return;
         };
         let mut pending = [ptr::null_mut(); MAX_PENDING];
-        for at in 0..slots {
-            // SAFETY: `root` leads to so many slots, which stay until `reset`.
-            let slot = unsafe { &*root.add(at) };
+        // SAFETY: made by `first_path`, and stays until `reset`.
+        for slot in unsafe { Directory::slots(root) } {
             // Acquire: pairs with the exchange that filled the slot.
             pending[0] = slot.load(Ordering::Acquire);
             self.for_each_pending(&mut pending, &mut visit);
@@ -300,7 +304,6 @@ impl TraceMap {
         // Relaxed: the caller has the map to itself, and orders this against
         // earlier and later users.
         self.root.store(ptr::null_mut(), Ordering::Relaxed);
-        self.narrow.store(ptr::null_mut(), Ordering::Relaxed);
         self.next_id.store(0, Ordering::Relaxed);
         // SAFETY: nothing leads to a node any more, and nobody is inside.
         unsafe { self.memory.release(env) };
@@ -311,62 +314,101 @@ impl TraceMap {
         self.memory.forget();
     }
 
-    fn is_narrow(&self, root: *mut Slot) -> bool {
-        ptr::eq(root, &self.narrow)
-    }
-
     /// The start of the path that `hash` spells, if there is any key yet.
     #[inline]
     fn path(&self, hash: u64) -> Option<Path<'_>> {
         // Acquire: pairs with the exchange in `first_path`.
-        let root = self.root.load(Ordering::Acquire);
-        (!root.is_null()).then(|| self.path_from(root, hash))
-    }
-
-    #[inline]
-    fn path_from(&self, root: *mut Slot, hash: u64) -> Path<'_> {
-        let at = match self.is_narrow(root) {
-            true => 0,
-            false => (hash >> (u64::BITS - DIRECTORY_BITS)) as usize,
-        };
-        Path {
-            // SAFETY: `root` is what `first_path` made: one slot, or as many as
-            // these bits can name, which stay until `reset`.
-            slot: unsafe { &*root.add(at) },
-            bits: hash << DIRECTORY_BITS,
-        }
+        let root = NonNull::new(self.root.load(Ordering::Acquire))?;
+        // SAFETY: made by `first_path`, and stays until `reset`.
+        Some(unsafe { Directory::path(root, hash) })
     }
 
     /// As [`path`](Self::path), and makes the directory.
     #[cold]
-    fn first_path(&self, hash: u64, env: &Env<'_>) -> Path<'_> {
-        let wide = match env.left() >= ENOUGH_FOR_DIRECTORY {
-            true => self.memory.alloc(DIRECTORY_SIZE, env).ok(),
+    fn first_path(&self, hash: u64, env: &Env<'_>) -> Result<Path<'_>, AllocError> {
+        let make = |width| {
+            let at = self.memory.alloc(Directory::size(width), env);
+            // SAFETY: ours alone, and large enough.
+            at.map(|at| unsafe { Directory::make(at, width) })
+        };
+        let wide = match env.left() >= ENOUGH_FOR_WIDE {
+            true => make(WIDE).ok(),
             false => None,
         };
         let root = match wide {
-            None => (&raw const self.narrow).cast_mut(),
-            Some(wide) => {
-                let slots = wide.cast::<Slot>().as_ptr();
-                #[cfg(any(loom, heap_pages))]
-                for at in 0..DIRECTORY {
-                    // SAFETY: ours alone, and large enough. (Elsewhere pages are
-                    // zeroed, and zeroes are empty slots.)
-                    unsafe { slots.add(at).write(AtomicPtr::new(ptr::null_mut())) };
-                }
-                slots
-            }
+            Some(root) => root,
+            None => make(NARROW)?,
         };
         let other = self.root.compare_exchange(
             ptr::null_mut(),
-            root,
+            root.as_ptr(),
             // Release: publishes the slots, and pairs with the loads.
             Ordering::Release,
             // Acquire: the winner's slots are about to be read.
             Ordering::Acquire,
         );
         // If somebody was first, ours is wasted.
-        self.path_from(other.err().unwrap_or(root), hash)
+        let root = other.err().and_then(NonNull::new).unwrap_or(root);
+        // SAFETY: made here or by the winner, and stays until `reset`.
+        Ok(unsafe { Directory::path(root, hash) })
+    }
+}
+
+impl Directory {
+    const fn size(width: u32) -> usize {
+        size_of::<Self>() + (size_of::<Slot>() << width)
+    }
+
+    /// Makes a directory of empty slots.
+    ///
+    /// # Safety
+    ///
+    /// There are `size(width)` bytes, nobody else's, aligned as this is.
+    unsafe fn make(at: NonNull<u8>, width: u32) -> NonNull<Self> {
+        let directory = at.cast::<Self>();
+        // SAFETY: the caller's word.
+        unsafe {
+            directory.write(Self {
+                shift: u64::BITS - width,
+                slots: [],
+            });
+            // Pages are zeroed, and zeroes are empty slots.
+            #[cfg(any(loom, heap_pages))]
+            for at in 0..1 << width {
+                let slot = directory.add(1).cast::<Slot>().add(at);
+                slot.write(AtomicPtr::new(ptr::null_mut()));
+            }
+        }
+        directory
+    }
+
+    /// # Safety
+    ///
+    /// `make` made it, and its memory stays for `'m`.
+    unsafe fn slots<'m>(this: NonNull<Self>) -> &'m [Slot] {
+        // SAFETY: the caller's word; `make` wrote as many.
+        unsafe {
+            let count = 1 << (u64::BITS - this.as_ref().shift);
+            NonNull::slice_from_raw_parts(this.add(1).cast(), count).as_ref()
+        }
+    }
+
+    /// The start of the path that `hash` spells.
+    ///
+    /// # Safety
+    ///
+    /// As for `slots`.
+    #[inline(always)]
+    unsafe fn path<'m>(this: NonNull<Self>, hash: u64) -> Path<'m> {
+        // SAFETY: the caller's word; there are as many slots as these bits can name.
+        let slot = unsafe {
+            let at = hash >> this.as_ref().shift;
+            this.add(1).cast::<Slot>().add(at as usize).as_ref()
+        };
+        Path {
+            slot,
+            bits: hash << WIDE,
+        }
     }
 }
 
@@ -552,10 +594,10 @@ mod tests {
                 count += 1;
                 map.put_hashed(&count.to_le_bytes(), hash, &env).unwrap();
             };
-            put(!(u64::MAX >> DIRECTORY_BITS));
+            put(!(u64::MAX >> WIDE));
             for level in 0..LEVELS {
                 // Four children for the node that the path of threes reaches.
-                let used = DIRECTORY_BITS + BITS * level;
+                let used = WIDE + BITS * level;
                 let prefix = !(u64::MAX >> used);
                 for child in 0..4u64 {
                     put(prefix | child << (u64::BITS - BITS - used));
@@ -573,13 +615,15 @@ mod tests {
         with_map(agree_with_a_hash_map);
     }
 
-    /// Too little memory for a directory: everything hangs below one slot.
+    /// Too little memory for a wide directory: everything hangs below two slots.
     #[test]
     fn agrees_with_a_hash_map_when_narrow() {
-        let pages = Pages::new(ENOUGH_FOR_DIRECTORY - 1);
+        let pages = Pages::new(ENOUGH_FOR_WIDE - 1);
         let map = TraceMap::new(Rank::StackRegion);
         agree_with_a_hash_map(&map, &pages);
-        assert!(map.is_narrow(map.root.load(Ordering::Relaxed)));
+        let root = NonNull::new(map.root.load(Ordering::Relaxed)).unwrap();
+        // SAFETY: the map was not reset.
+        assert_eq!(unsafe { Directory::slots(root) }.len(), 1 << NARROW);
     }
 
     fn agree_with_a_hash_map(map: &TraceMap, pages: &Pages) {
@@ -667,7 +711,8 @@ mod tests {
 
     #[test]
     fn no_room_leaves_the_map_as_it_was() {
-        let pages = Pages::new(BLOCK_SIZE);
+        // A block for the directory, and one for the longest key.
+        let pages = Pages::new(2 * BLOCK_SIZE);
         let held = Held::new();
         let env = Env::new(&pages, &held);
         let map = TraceMap::new(Rank::StackRegion);

@@ -45,17 +45,15 @@ impl Node {
         Id(self.id_and_len >> LEN_BITS)
     }
 
-    /// Makes a node for `key`, known to nobody yet.
+    /// Makes a node for `key`, of at most [`MAX_KEY`] bytes, known to nobody yet.
     pub(crate) fn make(
         key: &[u8],
         id: impl FnOnce() -> Id,
         memory: &Region,
         env: &Env<'_>,
     ) -> Result<NonNull<Self>, AllocError> {
-        let size = size_of::<Self>()
-            .checked_add(key.len())
-            .ok_or(AllocError::TooLarge)?;
-        let node = memory.alloc(size, env)?.cast::<Self>();
+        let node = memory.alloc(size_of::<Self>() + key.len(), env)?;
+        let node = node.cast::<Self>();
         if !is_linkable(node) {
             // No system gives such addresses unasked.
             return Err(NoMemory::System.into());
