@@ -2,8 +2,8 @@
 //!
 //! Names in a trace may come from a hostile peer (a request's path in a log, a
 //! label). Were the hash known, such a peer could turn a trie into a list. So
-//! each map draws its hash from a large family, by the system's randomness, as it
-//! first needs one.
+//! each table draws its hash from a large family, by the system's randomness, as its
+//! first key comes: another one in each generation.
 //!
 //! A key is read as pairs of words, of which the last may overlap the one before.
 //! Up to [`BLOCK`] bytes are
@@ -34,9 +34,9 @@ const WORDS: usize = BLOCK / size_of::<u64>();
 /// Bytes of a pair of words.
 const PAIR: usize = 2 * size_of::<u64>();
 
-/// What makes one hash function another.
+/// A hash function of its own kind.
 #[derive(Debug)]
-struct Secrets {
+pub(crate) struct Hasher {
     /// Each is used for the words at one place of a block; the last two, also,
     /// for the last pair of a key, wherever that is.
     words: [u64; WORDS],
@@ -44,7 +44,19 @@ struct Secrets {
     mixer: u64,
 }
 
-impl Secrets {
+impl Hasher {
+    /// One that nobody knows.
+    #[cfg(not(loom))]
+    pub(crate) fn draw() -> Self {
+        Self::of(crate::sys::random_seed())
+    }
+
+    /// Models need the same in every execution.
+    #[cfg(loom)]
+    pub(crate) fn draw() -> Self {
+        Self::of(1)
+    }
+
     /// Spreads a seed, by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
     const fn of(seed: u64) -> Self {
         let mut drawn = [0; WORDS + 2];
@@ -66,8 +78,9 @@ impl Secrets {
         }
     }
 
+    /// The hash of `key`: the same for equal bytes.
     #[inline(always)]
-    fn hash(&self, key: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         let state = self.state ^ key.len() as u64;
         let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) else {
             return self.fold(self.last(widened(key)), state);
@@ -171,54 +184,6 @@ fn widened(key: &[u8]) -> [u64; 2] {
     }
 }
 
-/// A hash function of its own kind.
-#[derive(Debug)]
-pub(crate) struct Hasher {
-    #[cfg(not(loom))]
-    secrets: spin::Once<Secrets>,
-}
-
-impl Hasher {
-    /// Draws nothing yet.
-    pub(crate) const fn new() -> Self {
-        Self {
-            #[cfg(not(loom))]
-            secrets: spin::Once::new(),
-        }
-    }
-
-    /// The hash of `key`: the same for equal bytes, for the life of the hasher.
-    #[inline(always)]
-    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        self.secrets().hash(key)
-    }
-
-    /// `Once` loads with Acquire, which pairs with the Release of its first
-    /// caller; later callers of a race wait for the few steps that takes.
-    #[cfg(not(loom))]
-    #[inline]
-    fn secrets(&self) -> &Secrets {
-        match self.secrets.get() {
-            Some(secrets) => secrets,
-            None => self.draw(),
-        }
-    }
-
-    #[cfg(not(loom))]
-    #[cold]
-    fn draw(&self) -> &Secrets {
-        self.secrets
-            .call_once(|| Secrets::of(crate::sys::random_seed()))
-    }
-
-    /// Models need the same hash in every execution.
-    #[cfg(loom)]
-    fn secrets(&self) -> &Secrets {
-        const FIXED: Secrets = Secrets::of(1);
-        &FIXED
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -232,7 +197,7 @@ mod tests {
 
     #[test]
     fn stable_within_and_different_between_hashers() {
-        let (one, two) = (Hasher::new(), Hasher::new());
+        let (one, two) = (Hasher::draw(), Hasher::draw());
         assert_eq!(one.hash(b"key"), one.hash(b"key"));
         // One in 2^64 that this fails by chance.
         assert_ne!(one.hash(b"key"), two.hash(b"key"));
@@ -240,9 +205,9 @@ mod tests {
 
     #[test]
     fn lengths_are_told_apart() {
-        let secrets = Secrets::of(1);
+        let hasher = Hasher::of(1);
         let mut hashes: Vec<_> = (0..1000)
-            .map(|len| secrets.hash(&[0; 1000][..len]))
+            .map(|len| hasher.hash(&[0; 1000][..len]))
             .collect();
         hashes.sort_unstable();
         hashes.dedup();
@@ -254,7 +219,7 @@ mod tests {
     #[test]
     fn every_bit_counts_for_every_bit() {
         const TRIES: u64 = 600;
-        let all: Vec<_> = (0..TRIES).map(Secrets::of).collect();
+        let all: Vec<_> = (0..TRIES).map(Hasher::of).collect();
         for len in LENGTHS {
             let key: Vec<_> = (0..len).map(|at| b'a' + (at % 26) as u8).collect();
             // All bits of a short key, some of a long one, at changing places.
@@ -262,8 +227,8 @@ mod tests {
                 let mut other = key.clone();
                 other[bit / 8] ^= 1 << (bit % 8);
                 let mut changed = [0; u64::BITS as usize];
-                for secrets in &all {
-                    let differ = secrets.hash(&key) ^ secrets.hash(&other);
+                for hasher in &all {
+                    let differ = hasher.hash(&key) ^ hasher.hash(&other);
                     for (at, count) in changed.iter_mut().enumerate() {
                         *count += differ >> at & 1;
                     }
@@ -298,8 +263,8 @@ mod tests {
         for (name, kind) in kinds {
             let keys: Vec<_> = (0..KEYS).map(kind).collect();
             for seed in 0..3 {
-                let secrets = Secrets::of(seed);
-                let hashes: Vec<_> = keys.iter().map(|key| secrets.hash(key)).collect();
+                let hasher = Hasher::of(seed);
+                let hashes: Vec<_> = keys.iter().map(|key| hasher.hash(key)).collect();
                 // The directory's, the levels' below it, and a link's.
                 for shift in [52, 40, 28, 16, 4, 0] {
                     let mut bins = [0_u64; BINS as usize];

@@ -20,8 +20,9 @@
 //!  a link:  │ 63..48: hash bits 15..0 of the key │ 47..0: the node's address │
 //! ```
 //!
-//! The directory is made as the first key comes, the first thing in the region.
-//! Where memory is scarce it has two slots, and everything hangs below those.
+//! The directory is made as the first key comes, the first thing in the region. The
+//! hash's secrets stand in it, before its slots. Where memory is scarce it has two of
+//! those, and everything hangs below them.
 //!
 //! # Invariants
 //!
@@ -54,6 +55,7 @@
 //! | slot exchange | Release | the above |
 //! | `next_id` | Relaxed | nothing: only distinctness matters |
 
+use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use crate::hash::Hasher;
@@ -101,6 +103,7 @@ type Slot = AtomicPtr<Node>;
 /// The start of the directory, whose slots follow.
 #[repr(C)]
 struct Directory {
+    hasher: Hasher,
     /// So many bits of the hash, the lower ones, do not choose a slot.
     shift: u32,
     slots: [Slot; 0],
@@ -112,7 +115,6 @@ pub struct TraceMap {
     /// Null, or the directory in the region.
     root: CachePadded<AtomicPtr<Directory>>,
     next_id: CachePadded<AtomicU64>,
-    hasher: Hasher,
     memory: Region,
 }
 
@@ -125,7 +127,6 @@ impl TraceMap {
             Self {
                 root: CachePadded(AtomicPtr::new(ptr::null_mut())),
                 next_id: CachePadded(AtomicU64::new(0)),
-                hasher: Hasher::new(),
                 memory: Region::new(rank),
             }
         }
@@ -141,7 +142,11 @@ impl TraceMap {
     /// map is unchanged then.
     #[inline(always)]
     pub fn put(&self, key: &[u8], env: &Env<'_>) -> Result<(Id, bool), AllocError> {
-        self.put_hashed(key, self.hasher.hash(key), env)
+        match self.find(key) {
+            Ok(node) => Ok((node.id(), false)),
+            Err(_) if key.is_empty() => Ok((Id::EMPTY, false)),
+            Err(vacant) => self.add(vacant, key, env),
+        }
     }
 
     /// Finds `key` without adding it.
@@ -153,30 +158,25 @@ impl TraceMap {
         }
     }
 
-    /// As [`put`](Self::put) with the hash given, so that a model can make keys
-    /// collide.
-    #[cfg(loom)]
+    /// As [`put`](Self::put) with the hash given, so that keys collide.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[cfg(any(test, loom))]
     pub fn put_with_hash(
         &self,
         key: &[u8],
         hash: u64,
         env: &Env<'_>,
     ) -> Result<(Id, bool), AllocError> {
-        self.put_hashed(key, hash, env)
-    }
-
-    /// As [`put`](Self::put); `hash` is the key's.
-    #[inline(always)]
-    pub(crate) fn put_hashed(
-        &self,
-        key: &[u8],
-        hash: u64,
-        env: &Env<'_>,
-    ) -> Result<(Id, bool), AllocError> {
-        match self.find_hashed(key, hash) {
+        let root = match self.root() {
+            Some(root) => root,
+            None => self.first(env)?,
+        };
+        match root.path(hash).descend(key, hash) {
             Ok(node) => Ok((node.id(), false)),
-            Err(_) if key.is_empty() => Ok((Id::EMPTY, false)),
-            Err(vacant) => self.add(vacant, key, env),
+            Err(path) => self.add(Vacant(Some((path, hash))), key, env),
         }
     }
 
@@ -185,19 +185,13 @@ impl TraceMap {
     // a quarter of what finding a short key takes.
     #[inline(always)]
     pub(crate) fn find(&self, key: &[u8]) -> Result<Found<'_>, Vacant<'_>> {
-        self.find_hashed(key, self.hasher.hash(key))
-    }
-
-    #[inline(always)]
-    fn find_hashed(&self, key: &[u8], hash: u64) -> Result<Found<'_>, Vacant<'_>> {
-        let end = match self.path(hash) {
-            Some(path) => match path.descend(key, hash) {
-                Ok(node) => return Ok(node),
-                Err(end) => Some(end),
-            },
-            None => None,
+        let Some(root) = self.root() else {
+            return Err(Vacant(None));
         };
-        Err(Vacant { hash, end })
+        let hash = root.hasher().hash(key);
+        root.path(hash)
+            .descend(key, hash)
+            .map_err(|path| Vacant(Some((path, hash))))
     }
 
     /// Adds `key`, which is not empty, unless somebody else does. It was not found,
@@ -212,10 +206,13 @@ impl TraceMap {
         if key.len() > MAX_KEY {
             return Err(AllocError::TooLarge);
         }
-        let Vacant { hash, end } = vacant;
-        let mut path = match end {
-            Some(path) => path,
-            None => self.first_path(hash, env)?,
+        let (mut path, hash) = match vacant.0 {
+            Some(end) => end,
+            None => {
+                let root = self.first(env)?;
+                let hash = root.hasher().hash(key);
+                (root.path(hash), hash)
+            }
         };
         let fresh = Node::make(key, || self.steal_id(), &self.memory, env)?;
         loop {
@@ -254,13 +251,8 @@ impl TraceMap {
     /// Keys that are added meanwhile may or may not be visited. Takes about
     /// 700 bytes of stack whatever the map's size or shape.
     pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
-        // Acquire: pairs with the exchange in `first_path`.
-        let Some(root) = NonNull::new(self.root.load(Ordering::Acquire)) else {
-            return;
-        };
         let mut pending = [ptr::null_mut(); MAX_PENDING];
-        // SAFETY: made by `first_path`, and stays until `reset`.
-        for slot in unsafe { Directory::slots(root) } {
+        for slot in self.root().map_or(&[][..], Root::slots) {
             // Acquire: pairs with the exchange that filled the slot.
             pending[0] = slot.load(Ordering::Acquire);
             self.for_each_pending(&mut pending, &mut visit);
@@ -314,43 +306,36 @@ impl TraceMap {
         self.memory.forget();
     }
 
-    /// The start of the path that `hash` spells, if there is any key yet.
-    #[inline]
-    fn path(&self, hash: u64) -> Option<Path<'_>> {
-        // Acquire: pairs with the exchange in `first_path`.
+    /// The directory, if there was any key yet.
+    #[inline(always)]
+    fn root(&self) -> Option<Root<'_>> {
+        // Acquire: pairs with the exchange in `first`.
         let root = NonNull::new(self.root.load(Ordering::Acquire))?;
-        // SAFETY: made by `first_path`, and stays until `reset`.
-        Some(unsafe { Directory::path(root, hash) })
+        Some(Root(root, PhantomData))
     }
 
-    /// As [`path`](Self::path), and makes the directory.
+    /// The directory, made unless somebody else does.
     #[cold]
-    fn first_path(&self, hash: u64, env: &Env<'_>) -> Result<Path<'_>, AllocError> {
-        let make = |width| {
-            let at = self.memory.alloc(Directory::size(width), env);
-            // SAFETY: ours alone, and large enough.
-            at.map(|at| unsafe { Directory::make(at, width) })
-        };
+    fn first(&self, env: &Env<'_>) -> Result<Root<'_>, AllocError> {
         let wide = match env.left() >= ENOUGH_FOR_WIDE {
-            true => make(WIDE).ok(),
+            true => Directory::make(WIDE, &self.memory, env).ok(),
             false => None,
         };
-        let root = match wide {
-            Some(root) => root,
-            None => make(NARROW)?,
+        let made = match wide {
+            Some(made) => made,
+            None => Directory::make(NARROW, &self.memory, env)?,
         };
         let other = self.root.compare_exchange(
             ptr::null_mut(),
-            root.as_ptr(),
-            // Release: publishes the slots, and pairs with the loads.
+            made.as_ptr(),
+            // Release: publishes the directory, and pairs with the loads.
             Ordering::Release,
-            // Acquire: the winner's slots are about to be read.
+            // Acquire: the winner's directory is about to be read.
             Ordering::Acquire,
         );
         // If somebody was first, ours is wasted.
-        let root = other.err().and_then(NonNull::new).unwrap_or(root);
-        // SAFETY: made here or by the winner, and stays until `reset`.
-        Ok(unsafe { Directory::path(root, hash) })
+        let root = other.err().and_then(NonNull::new).unwrap_or(made);
+        Ok(Root(root, PhantomData))
     }
 }
 
@@ -360,64 +345,65 @@ impl Directory {
     }
 
     /// Makes a directory of empty slots.
-    ///
-    /// # Safety
-    ///
-    /// There are `size(width)` bytes, nobody else's, aligned as this is.
-    unsafe fn make(at: NonNull<u8>, width: u32) -> NonNull<Self> {
-        let directory = at.cast::<Self>();
-        // SAFETY: the caller's word.
+    fn make(width: u32, memory: &Region, env: &Env<'_>) -> Result<NonNull<Self>, AllocError> {
+        let this = memory.alloc(Self::size(width), env)?.cast::<Self>();
+        // SAFETY: the allocation is ours, aligned to 8 and as large as the directory
+        // and so many slots together.
         unsafe {
-            directory.write(Self {
+            this.write(Self {
+                hasher: Hasher::draw(),
                 shift: u64::BITS - width,
                 slots: [],
             });
             // Pages are zeroed, and zeroes are empty slots.
             #[cfg(any(loom, heap_pages))]
             for at in 0..1 << width {
-                let slot = directory.add(1).cast::<Slot>().add(at);
+                let slot = this.add(1).cast::<Slot>().add(at);
                 slot.write(AtomicPtr::new(ptr::null_mut()));
             }
         }
-        directory
+        Ok(this)
     }
+}
 
-    /// # Safety
-    ///
-    /// `make` made it, and its memory stays for `'m`.
-    unsafe fn slots<'m>(this: NonNull<Self>) -> &'m [Slot] {
-        // SAFETY: the caller's word; `make` wrote as many.
-        unsafe {
-            let count = 1 << (u64::BITS - this.as_ref().shift);
-            NonNull::slice_from_raw_parts(this.add(1).cast(), count).as_ref()
-        }
+/// A map's directory, as long as that is borrowed.
+// Invariant: a `Directory::make` made it, with its slots, and the map has it as `root`.
+#[derive(Clone, Copy)]
+struct Root<'m>(NonNull<Directory>, PhantomData<&'m TraceMap>);
+
+impl<'m> Root<'m> {
+    #[inline(always)]
+    fn hasher(self) -> &'m Hasher {
+        // SAFETY: what `root` leads to is written, and stays until `reset`.
+        unsafe { &self.0.as_ref().hasher }
     }
 
     /// The start of the path that `hash` spells.
-    ///
-    /// # Safety
-    ///
-    /// As for `slots`.
     #[inline(always)]
-    unsafe fn path<'m>(this: NonNull<Self>, hash: u64) -> Path<'m> {
-        // SAFETY: the caller's word; there are as many slots as these bits can name.
+    fn path(self, hash: u64) -> Path<'m> {
+        // SAFETY: as above; there are as many slots as these bits can name.
         let slot = unsafe {
-            let at = hash >> this.as_ref().shift;
-            this.add(1).cast::<Slot>().add(at as usize).as_ref()
+            let at = hash >> self.0.as_ref().shift;
+            self.0.add(1).cast::<Slot>().add(at as usize).as_ref()
         };
         Path {
             slot,
             bits: hash << WIDE,
         }
     }
+
+    fn slots(self) -> &'m [Slot] {
+        // SAFETY: as above.
+        unsafe {
+            let count = 1 << (u64::BITS - self.0.as_ref().shift);
+            NonNull::slice_from_raw_parts(self.0.add(1).cast(), count).as_ref()
+        }
+    }
 }
 
-/// Where a key was not found.
-pub(crate) struct Vacant<'m> {
-    hash: u64,
-    /// Of its path; there is none as long as there is no directory.
-    end: Option<Path<'m>>,
-}
+/// Where a key was not found: the end of its path, and its hash, if there was a
+/// directory.
+pub(crate) struct Vacant<'m>(Option<(Path<'m>, u64)>);
 
 /// A place on the path that a hash spells: a slot, and the bits left below it.
 struct Path<'m> {
@@ -573,7 +559,7 @@ mod tests {
             let env = Env::new(pages, &held);
             for added in [true, false] {
                 for key in 1..=1000u64 {
-                    let found = map.put_hashed(&key.to_le_bytes(), u64::MAX, &env);
+                    let found = map.put_with_hash(&key.to_le_bytes(), u64::MAX, &env);
                     assert_eq!(found, Ok((Id(key), added)));
                 }
             }
@@ -592,7 +578,7 @@ mod tests {
             let mut count = 0u64;
             let mut put = |hash: u64| {
                 count += 1;
-                map.put_hashed(&count.to_le_bytes(), hash, &env).unwrap();
+                map.put_with_hash(&count.to_le_bytes(), hash, &env).unwrap();
             };
             put(!(u64::MAX >> WIDE));
             for level in 0..LEVELS {
@@ -621,9 +607,7 @@ mod tests {
         let pages = Pages::new(ENOUGH_FOR_WIDE - 1);
         let map = TraceMap::new(Rank::StackRegion);
         agree_with_a_hash_map(&map, &pages);
-        let root = NonNull::new(map.root.load(Ordering::Relaxed)).unwrap();
-        // SAFETY: the map was not reset.
-        assert_eq!(unsafe { Directory::slots(root) }.len(), 1 << NARROW);
+        assert_eq!(map.root().unwrap().slots().len(), 1 << NARROW);
     }
 
     fn agree_with_a_hash_map(map: &TraceMap, pages: &Pages) {
@@ -668,14 +652,15 @@ mod tests {
             let env = Env::new(pages, &held);
             for len in (1..=40).chain([127, 128, 255, 256, 257, 300]) {
                 let key = std::vec![7; len];
-                let (id, added) = map.put_hashed(&key, 0, &env).unwrap();
+                let (id, added) = map.put_with_hash(&key, 0, &env).unwrap();
                 assert!(added, "{len}");
                 for at in 0..len {
                     let mut other = key.clone();
                     other[at] = 8;
-                    assert!(map.find_hashed(&other, 0).is_err(), "{len}, {at}");
+                    let root = map.root().unwrap();
+                    assert!(root.path(0).descend(&other, 0).is_err(), "{len}, {at}");
                 }
-                assert_eq!(map.find_hashed(&key, 0).ok().map(Found::id), Some(id));
+                assert_eq!(map.put_with_hash(&key, 0, &env), Ok((id, false)));
             }
         });
     }
@@ -691,7 +676,7 @@ mod tests {
             for added in [true, false] {
                 for (hash, id) in hashes.into_iter().zip(1..) {
                     let key = std::format!("key {hash}");
-                    let found = map.put_hashed(key.as_bytes(), hash, &env);
+                    let found = map.put_with_hash(key.as_bytes(), hash, &env);
                     assert_eq!(found, Ok((Id(id), added)));
                 }
             }
