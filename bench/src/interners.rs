@@ -10,6 +10,13 @@ pub(crate) trait Interner: Sync + Sized + 'static {
     /// An empty one.
     fn new() -> Self;
 
+    /// An empty one in the place of this, whose memory it may use again. For most
+    /// peers the C library's allocator sees to that.
+    fn emptied(self) -> Self {
+        drop(self);
+        Self::new()
+    }
+
     /// Finds or adds every key, and gives the sum of their numbers. What a
     /// thread needs to use the map is set up once here, not once a key.
     fn put_all<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64;
@@ -46,6 +53,12 @@ impl Interner for Ours {
         }
     }
 
+    /// As the tracer does between two generations.
+    fn emptied(mut self) -> Self {
+        self.reset();
+        self
+    }
+
     #[inline]
     fn put_all<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
         let held = Held::new();
@@ -62,10 +75,17 @@ impl Interner for Ours {
     }
 }
 
+impl Ours {
+    /// Forgets all keys.
+    fn reset(&mut self) {
+        let held = Held::new();
+        // SAFETY: nobody else has the map: it is borrowed exclusively.
+        unsafe { self.map.reset(&Env::new(&self.pages, &held)) };
+    }
+}
+
 impl Drop for Ours {
     fn drop(&mut self) {
-        let held = Held::new();
-        // SAFETY: nobody else has the map any more.
-        unsafe { self.map.reset(&Env::new(&self.pages, &held)) };
+        self.reset();
     }
 }

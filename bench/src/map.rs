@@ -40,11 +40,12 @@ pub(crate) fn workload<I: Interner>(words: &Words<'_>) -> Result<Box<dyn Case>, 
                 threads,
             })
         }
-        "insert" => Box::new(Insert::<I> {
+        which @ ("insert" | "first") => Box::new(Insert::<I> {
             order: order.iter().map(|at| *at as usize).collect(),
             keys,
             threads,
-            kept: Vec::new(),
+            last: None,
+            first: which == "first",
         }),
         "mixed" => Box::new(Mixed {
             map: filled::<I>(&keys, &order),
@@ -108,13 +109,15 @@ impl<I: Interner> Case for Hit<I> {
     }
 }
 
-/// No key is there: a map is filled, and then another.
+/// No key is there: a map is filled, emptied and filled again, or each time another.
 struct Insert<I> {
     keys: Keys,
     order: Vec<usize>,
     threads: usize,
     /// The last map: what it takes to be rid of it is in no figure.
-    kept: Vec<I>,
+    last: Option<I>,
+    /// Whether each map is a new one, as in a tracer's first generation.
+    first: bool,
 }
 
 impl<I: Interner> Case for Insert<I> {
@@ -125,14 +128,19 @@ impl<I: Interner> Case for Insert<I> {
             time: Duration::ZERO,
         };
         while ran.operations < operations {
-            self.kept.clear();
-            let map = I::new();
+            let map = match self.last.take() {
+                Some(last) if !self.first => last.emptied(),
+                last => {
+                    drop(last);
+                    I::new()
+                }
+            };
             ran.time += timed(self.threads, |thread| {
                 let (from, to) = part(count, thread, self.threads);
                 let keys = self.order[from..to].iter().map(|at| self.keys.get(*at));
                 black_box(map.put_all(keys));
             });
-            self.kept.push(map);
+            self.last = Some(map);
             ran.operations += count as u64;
         }
         Ok(ran)

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use runtime_trace::lock::{Held, Rank};
-use runtime_trace::pages::{Env, Pages};
+use runtime_trace::pages::{Backing, Env, Pages};
 use runtime_trace::region::Region;
 
 use crate::case::{BenchError, Case, Ran, Words};
@@ -28,7 +28,7 @@ pub(crate) fn open(words: &Words<'_>) -> Result<Box<dyn Case>, BenchError> {
     match words.at(2) {
         "ours" => Ok(Box::new(Ours {
             workload,
-            region: Region::new(Rank::StackRegion),
+            region: Region::new(Rank::StackRegion, Backing::Now),
             pages: Pages::new(usize::MAX),
         })),
         _ => peers::region(words, workload),

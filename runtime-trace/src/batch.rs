@@ -26,9 +26,8 @@ use core::slice;
 
 use trace_format::{BatchHeader, EventKind, limits, varint};
 
-use crate::pages::{BLOCK_SIZE, BlockHeader, Env, Kind, NoMemory, Pages};
+use crate::pages::{BLOCK_SIZE, Backing, BlockHeader, Env, Kind, NoMemory, Pages};
 use crate::sync::{Ordering, UnsafeCell};
-use crate::sys::Backing;
 
 /// Bytes of trace that a batch holds, its header on the wire included.
 pub(crate) const CAPACITY: usize = BLOCK_SIZE - CONTENT_AT;
@@ -72,10 +71,10 @@ pub(crate) struct Batch(NonNull<Block>);
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// Maps a new, empty batch.
-    pub(crate) fn map(env: &Env<'_>) -> Result<Self, NoMemory> {
-        let block = env.map(Backing::Later)?.cast::<Block>();
-        // SAFETY: the mapping is ours, as large as a `Block`, and page-aligned. Of
+    /// Takes a block for an empty batch.
+    pub(crate) fn take(env: &Env<'_>) -> Result<Self, NoMemory> {
+        let block = env.take(Backing::Later)?.cast::<Block>();
+        // SAFETY: the block is ours, as large as a `Block`, and page-aligned. Of
         // the rest nothing is read before it is written: the link in `push_back`,
         // the place and the bytes up to `used` in `begin` and after.
         unsafe {
@@ -86,7 +85,15 @@ impl Batch {
         Ok(Self(block))
     }
 
-    /// Gives the pages back.
+    /// Gives the block back, to be kept for reuse: for who is certain that kept
+    /// blocks are unmapped after that.
+    pub(crate) fn give_back(self, pages: &Pages) {
+        debug_assert_eq!(self.header().kind(), Some(Kind::Batch));
+        // SAFETY: we own the block (Invariant 1) and end here.
+        unsafe { pages.give_back(self.0.cast()) };
+    }
+
+    /// Gives the block back to the system.
     pub(crate) fn unmap(self, pages: &Pages) {
         debug_assert_eq!(self.header().kind(), Some(Kind::Batch));
         // SAFETY: we own the block (Invariant 1) and end here.
@@ -390,7 +397,7 @@ mod tests {
 
     fn with_batch(test: impl FnOnce(&mut Batch)) {
         let pages = Pages::new(usize::MAX);
-        let mut batch = Batch::map(&Env::new(&pages, &Held::new())).unwrap();
+        let mut batch = Batch::take(&Env::new(&pages, &Held::new())).unwrap();
         batch.begin(&HEADER);
         test(&mut batch);
         batch.unmap(&pages);
@@ -435,7 +442,7 @@ mod tests {
         let pages = Pages::new(usize::MAX);
         let mut list = List::new();
         for thread in 0..3 {
-            let mut batch = Batch::map(&Env::new(&pages, &Held::new())).unwrap();
+            let mut batch = Batch::take(&Env::new(&pages, &Held::new())).unwrap();
             batch.begin(&BatchHeader { thread, ..HEADER });
             list.push_back(batch);
         }

@@ -322,6 +322,7 @@ fn reclaim(shared: &Shared, env: &Env<'_>) -> bool {
             all = false;
         }
     }
+    shared.pages.unmap_kept();
     all
 }
 
@@ -510,6 +511,9 @@ fn close(shared: &Shared, epoch: u64, env: &Env<'_>) {
             shared.stuck[parity(last)].store(last, Ordering::Relaxed);
         }
     }
+    // Nobody needs another block but for what is written meanwhile. What the
+    // reader still has goes when it comes to the end.
+    shared.pages.unmap_kept();
 }
 
 /// The part of the memory limit that is kept for names.

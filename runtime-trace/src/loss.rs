@@ -119,7 +119,7 @@ impl LossCounters {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
             Self {
-                counts: atomic_array![AtomicU64; CAUSES],
+                counts: atomic_array![AtomicU64::new(0); CAUSES],
                 told: AtomicU64::new(0),
             }
         }

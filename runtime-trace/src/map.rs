@@ -61,7 +61,7 @@ use core::ptr::{self, NonNull};
 use crate::hash::Hasher;
 use crate::lock::Rank;
 use crate::node::{FANOUT, Found, Node, link, node_of, tag};
-use crate::pages::Env;
+use crate::pages::{Backing, Env};
 use crate::region::{AllocError, Region};
 use crate::sync::{AtomicPtr, AtomicU64, CachePadded, Ordering, const_unless_loom};
 
@@ -127,7 +127,8 @@ impl TraceMap {
             Self {
                 root: CachePadded(AtomicPtr::new(ptr::null_mut())),
                 next_id: CachePadded(AtomicU64::new(0)),
-                memory: Region::new(rank),
+                // Nodes fill a block soon, and from its start.
+                memory: Region::new(rank, Backing::Now),
             }
         }
     }
@@ -287,7 +288,7 @@ impl TraceMap {
         }
     }
 
-    /// Forgets every key, starts IDs at 1 again and gives all pages back.
+    /// Forgets every key, starts IDs at 1 again and gives all blocks back.
     ///
     /// # Safety
     ///
@@ -355,8 +356,6 @@ impl Directory {
                 shift: u64::BITS - width,
                 slots: [],
             });
-            // Pages are zeroed, and zeroes are empty slots.
-            #[cfg(any(loom, heap_pages))]
             for at in 0..1 << width {
                 let slot = this.add(1).cast::<Slot>().add(at);
                 slot.write(AtomicPtr::new(ptr::null_mut()));
@@ -468,6 +467,7 @@ mod tests {
         let held = Held::new();
         // SAFETY: the test is over.
         unsafe { map.reset(&Env::new(&pages, &held)) };
+        pages.unmap_kept();
         assert_eq!(pages.mapped(), 0, "pages left behind");
     }
 

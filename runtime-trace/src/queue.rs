@@ -7,7 +7,7 @@
 //! ```text
 //!  writers ──push──► full[generation even/odd] ──pull──► reader ──► file
 //!     ▲                                                    │
-//!     └───────────── take ──── empty ◄─────────────────────┘
+//!     └───────────── take ──── pages ◄─────────────────────┘
 //! ```
 //!
 //! # What the reader gets
@@ -40,9 +40,6 @@ use crate::lock::{Rank, RankedLock};
 use crate::pages::{Env, NoMemory};
 use crate::sync::const_unless_loom;
 
-/// Empty batches kept for reuse; what comes back beyond goes to the system.
-const MAX_EMPTY: usize = 32;
-
 /// What a generation's writers need to write batches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Out<'a> {
@@ -65,13 +62,9 @@ impl Out<'_> {
         }
     }
 
-    /// An empty batch, recycled or new. It has yet to begin.
+    /// An empty batch. It has yet to begin.
     pub(crate) fn take_empty(&self) -> Result<Batch, NoMemory> {
-        let recycled = self.queue.state.lock(self.env.held).empty.pop_front();
-        if let Some(batch) = recycled {
-            return Ok(batch);
-        }
-        Batch::map(&self.env).or_else(|error| {
+        Batch::take(&self.env).or_else(|error| {
             let mut state = self.queue.state.lock(self.env.held);
             let aside = &mut state.aside[parity(self.epoch)];
             let batch = self.last_resort.then(|| aside.pop_front()).flatten();
@@ -142,7 +135,6 @@ struct State {
     full: [List; 2],
     /// What was set aside for finishing each.
     aside: [List; 2],
-    empty: List,
     version: Version,
     header_due: bool,
     /// The epoch being read; 0 when closed.
@@ -167,7 +159,6 @@ impl Queue {
                 state: RankedLock::new(Rank::Tracer, State {
                     full: [List::new(), List::new()],
                     aside: [List::new(), List::new()],
-                    empty: List::new(),
                     version: Version::Go126,
                     header_due: false,
                     reading: 0,
@@ -224,16 +215,10 @@ impl Queue {
     /// Gives back what was set aside for finishing `epoch`.
     pub(crate) fn release_aside(&self, epoch: u64, env: &Env<'_>) {
         loop {
-            let surplus = {
-                let mut state = self.state.lock(env.held);
-                let batch = state.aside[parity(epoch)].pop_front();
-                match batch {
-                    None => return,
-                    Some(batch) => state.keep(batch),
-                }
-            };
-            if let Some(batch) = surplus {
-                batch.unmap(env.pages);
+            let batch = self.state.lock(env.held).aside[parity(epoch)].pop_front();
+            match batch {
+                None => return,
+                Some(batch) => batch.give_back(env.pages),
             }
         }
     }
@@ -269,32 +254,16 @@ impl Queue {
 
     /// Gives back what was pulled before, and pulls what is next.
     pub(crate) fn pull(&self, done: Option<Batch>, env: &Env<'_>) -> Pulled {
-        let mut surplus = None;
-        let pulled = {
-            let mut state = self.state.lock(env.held);
-            if let Some(done) = done {
-                surplus = state.keep(done);
-            }
-            state.pull()
-        };
-        if let Some(batch) = surplus {
-            batch.unmap(env.pages);
+        if let Some(done) = done {
+            done.give_back(env.pages);
         }
+        let pulled = self.state.lock(env.held).pull();
         if matches!(pulled, Pulled::End) {
-            self.give_back_empties(env);
+            // This was the last batch. (If the tables come after it, who gives
+            // them back sees to it.)
+            env.pages.unmap_kept();
         }
         pulled
-    }
-
-    /// Gives the pages of empty batches back to the system.
-    pub(crate) fn give_back_empties(&self, env: &Env<'_>) {
-        loop {
-            let batch = self.state.lock(env.held).empty.pop_front();
-            match batch {
-                Some(batch) => batch.unmap(env.pages),
-                None => return,
-            }
-        }
     }
 
     /// Bytes and batches pushed since the file was prepared.
@@ -307,16 +276,6 @@ impl Queue {
 impl State {
     fn is_read(&self) -> bool {
         self.reading == 0 && !self.end_due
-    }
-
-    /// Keeps an empty batch for reuse, or gives it back.
-    fn keep(&mut self, batch: Batch) -> Option<Batch> {
-        if self.empty.len() < MAX_EMPTY {
-            self.empty.push_back(batch);
-            None
-        } else {
-            Some(batch)
-        }
     }
 
     fn pull(&mut self) -> Pulled {
@@ -357,7 +316,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::lock::Held;
-    use crate::pages::Pages;
+    use crate::pages::{BLOCK_SIZE, MAX_KEPT, Pages};
     use std::string::String;
     use trace_format::BatchHeader;
 
@@ -470,15 +429,16 @@ mod tests {
     }
 
     #[test]
-    fn surplus_batches_go_back_to_the_system() {
+    fn batches_are_kept_until_the_end() {
         let f = fixture();
         assert!(f.queue.open(1, Version::Go126, &f.env()));
         for thread in 0..50 {
             f.push(1, thread);
         }
         f.pull_all();
-        assert_eq!(f.pages.mapped(), MAX_EMPTY * crate::pages::BLOCK_SIZE);
-        f.queue.give_back_empties(&f.env());
+        assert_eq!(f.pages.mapped(), MAX_KEPT * BLOCK_SIZE);
+        f.queue.complete(1, true, &f.env());
+        assert_eq!(f.pull_all(), " | .");
         assert_eq!(f.pages.mapped(), 0);
     }
 }

@@ -21,7 +21,7 @@
 //!               │           done      unlock, map a block, lock, look again:
 //!               │                       still full ──► install the new block
 //!               │                       fits now   ──► keep the new block as a spare
-//!   release ────┴─ unmap current, full, spares
+//!   release ────┴─ give back current, full, spares
 //! ```
 //!
 //! # Invariants
@@ -33,7 +33,7 @@
 //!    one atomic addition to `used` passed over, and only intervals within the
 //!    capacity are handed out. A block's `used` may end beyond its capacity, by
 //!    the requests that did not fit.
-//! 3. Blocks are unmapped only by `release` and `Drop`, whose callers vouch that
+//! 3. Blocks are given back only by `release` and `Drop`, whose callers vouch that
 //!    nobody allocates or holds an allocation.
 //! 4. Every allocation is aligned to 8 bytes: blocks are page-aligned, the data
 //!    starts at a multiple of 8, and sizes are rounded up to multiples of 8.
@@ -43,7 +43,8 @@
 //! | operation | ordering | pairs with |
 //! | --- | --- | --- |
 //! | `current` load in `alloc` | Acquire | the store that installs a block: its header is seen |
-//! | `current` store in `alloc` | Release | the above |
+//! | `current` store in `alloc` | Release | the above, and the one below |
+//! | `current` swap in `release` | Acquire | the above: also if a promise is broken, a block is given back as one |
 //! | `used` addition | Relaxed | nothing: atomicity alone makes ranges disjoint (Invariant 2) |
 //! | `dropping` | Relaxed | nothing: it catches a broken promise, it does not repair one |
 //!
@@ -52,9 +53,8 @@
 use core::ptr::{self, NonNull};
 
 use crate::lock::{Rank, RankedLock};
-use crate::pages::{BLOCK_SIZE, BlockHeader, Env, Kind, NoMemory};
+use crate::pages::{BLOCK_SIZE, Backing, BlockHeader, Env, Kind, NoMemory};
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, const_unless_loom};
-use crate::sys::Backing;
 
 /// Alignment of every allocation, bytes.
 pub const ALIGN: usize = 8;
@@ -129,6 +129,7 @@ unsafe impl Send for Blocks {}
 pub struct Region {
     current: AtomicPtr<Block>,
     dropping: AtomicBool,
+    backing: Backing,
     blocks: RankedLock<Blocks>,
 }
 
@@ -136,18 +137,20 @@ static_assertions::assert_impl_all!(Region: Send, Sync);
 
 impl Region {
     const_unless_loom! {
-        /// An empty region whose lock has this rank. Maps nothing yet.
-        pub fn new(rank: Rank) -> Self {
+        /// An empty region whose lock has this rank. Maps nothing yet; what it
+        /// will map is to be backed like this.
+        pub fn new(rank: Rank, backing: Backing) -> Self {
             Self {
                 current: AtomicPtr::new(ptr::null_mut()),
                 dropping: AtomicBool::new(false),
+                backing,
                 blocks: RankedLock::new(rank, Blocks { full: ptr::null_mut(), spare: ptr::null_mut() }),
             }
         }
     }
 
-    /// Allocates `size` bytes, aligned to [`ALIGN`], zeroed. Never blocks
-    /// longer than it takes to install a block.
+    /// Allocates `size` bytes, aligned to [`ALIGN`], with anything in them. Never
+    /// blocks longer than it takes to install a block.
     ///
     /// The bytes stay valid until [`release`](Self::release) or the region's
     /// end, and are the caller's alone until the caller shares them.
@@ -201,8 +204,8 @@ impl Region {
         }
         drop(blocks);
 
-        // Mapping is a system call, so it is done without the lock.
-        let mapped = new_block(env)?;
+        // Mapping may be a system call, so it is done without the lock.
+        let mapped = self.new_block(env)?;
         let mut blocks = self.blocks.lock(env.held);
         if let Some(at) = self.bump(size) {
             // Somebody else installed a block meanwhile: keep ours for the next.
@@ -234,8 +237,8 @@ impl Region {
         unsafe { block.cast::<u8>().add(DATA_AT) }
     }
 
-    /// Gives all pages back and leaves the region empty, ready for use again.
-    /// An empty region is left as it is.
+    /// Gives all blocks back, some of which are kept for reuse, and leaves the
+    /// region empty, ready for use again. An empty region is left as it is.
     ///
     /// # Safety
     ///
@@ -254,9 +257,10 @@ impl Region {
             };
             lists
         };
-        // Relaxed: the caller vouches that every allocation comes before, so the
-        // block is seen whole, and behind null there is nothing to see.
-        let current = self.current.swap(ptr::null_mut(), Ordering::Relaxed);
+        // Acquire: pairs with the Release store in `install`. The caller vouches
+        // that every allocation comes before; were one to come beside this, then
+        // at least the block that others get is one.
+        let current = self.current.swap(ptr::null_mut(), Ordering::Acquire);
         if !current.is_null() {
             // SAFETY: Invariant 1, and the caller vouches that it is unused. It
             // was on no list, and its link is ours to set.
@@ -266,11 +270,24 @@ impl Region {
             each_block(list, |block| {
                 // SAFETY: each block of this region is on one list once, and the
                 // caller vouches that nobody refers into it (Invariant 3).
-                unsafe { env.pages.unmap(block.cast()) };
+                unsafe { env.pages.give_back(block.cast()) };
             });
         }
         // Relaxed: see `alloc`.
         self.dropping.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes a block and writes its header.
+    fn new_block(&self, env: &Env<'_>) -> Result<NonNull<Block>, NoMemory> {
+        let block = env.take(self.backing)?.cast::<Block>();
+        // SAFETY: the block is ours alone, large enough and page-aligned.
+        unsafe {
+            block.write(Block {
+                header: BlockHeader::new(Kind::Region),
+                next: ptr::null_mut(),
+            });
+        }
+        Ok(block)
     }
 }
 
@@ -305,20 +322,6 @@ impl Drop for Region {
     }
 }
 
-/// Maps a block, with all its pages since allocations fill it soon, and writes its
-/// header.
-fn new_block(env: &Env<'_>) -> Result<NonNull<Block>, NoMemory> {
-    let block = env.map(Backing::Now)?.cast::<Block>();
-    // SAFETY: the mapping is ours alone, large enough and page-aligned.
-    unsafe {
-        block.write(Block {
-            header: BlockHeader::new(Kind::Region),
-            next: ptr::null_mut(),
-        });
-    }
-    Ok(block)
-}
-
 /// Calls `visit` for each block of a list, reading the link before the visit.
 fn each_block(mut list: *mut Block, mut visit: impl FnMut(NonNull<Block>)) {
     while let Some(block) = NonNull::new(list) {
@@ -336,12 +339,12 @@ fn each_block(mut list: *mut Block, mut visit: impl FnMut(NonNull<Block>)) {
 mod tests {
     use super::*;
     use crate::lock::Held;
-    use crate::pages::Pages;
+    use crate::pages::{MAX_KEPT, Pages};
     use std::vec::Vec;
 
     fn with_region(limit: usize, test: impl FnOnce(&Region, &Pages)) {
         let pages = Pages::new(limit);
-        test(&Region::new(Rank::StackRegion), &pages);
+        test(&Region::new(Rank::StackRegion, Backing::Now), &pages);
     }
 
     #[test]
@@ -382,8 +385,10 @@ mod tests {
                 }
                 // SAFETY: this thread alone uses the region, and is done with it.
                 unsafe { region.release(&env) };
-                assert_eq!(pages.mapped(), 0);
+                assert_eq!(pages.mapped(), MAX_KEPT.min(5) * BLOCK_SIZE);
             }
+            pages.unmap_kept();
+            assert_eq!(pages.mapped(), 0);
             // Releasing an empty region is no trouble.
             // SAFETY: nothing is allocated.
             unsafe { region.release(&env) };

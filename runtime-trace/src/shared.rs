@@ -35,8 +35,8 @@ impl Tables {
             Self {
                 strings: StringTable::new(),
                 stacks: StackTable::new(),
-                block_reasons: atomic_array![AtomicU64; BlockReason::ALL.len()],
-                stop_reasons: atomic_array![AtomicU64; StopReason::ALL.len()],
+                block_reasons: atomic_array![AtomicU64::new(0); BlockReason::ALL.len()],
+                stop_reasons: atomic_array![AtomicU64::new(0); StopReason::ALL.len()],
             }
         }
     }

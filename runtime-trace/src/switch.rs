@@ -26,9 +26,9 @@ pub(crate) use self::wiped::Switch;
 mod wiped {
     use core::ptr;
 
-    use crate::pages::{BLOCK_SIZE, Env, NoMemory};
+    use crate::pages::{BLOCK_SIZE, Backing, Env, NoMemory};
     use crate::sync::{AtomicPtr, AtomicU64, Ordering};
-    use crate::sys::{self, Backing};
+    use crate::sys;
 
     #[derive(Debug)]
     struct Words {
@@ -66,15 +66,19 @@ mod wiped {
             if self.words().is_some() {
                 return Ok(());
             }
-            let block = env.map(Backing::Later)?;
-            // SAFETY: the block is ours, page-aligned, and zeroed: both words
-            // are 0, to which the system sets them again in a child. If it does
-            // not know how, they are copied.
+            let block = env.take(Backing::Later)?;
+            // SAFETY: the block is ours, and never kept for others from here on;
+            // 0 is a value of both words. If the system does not know how to set
+            // them to that in a child, they are copied.
             unsafe { sys::wipe_on_fork(block, BLOCK_SIZE) };
             let words = block.cast::<Words>();
-            // SAFETY: as above.
-            // Relaxed: published by the exchange.
-            unsafe { words.as_ref().ours.store(1, Ordering::Relaxed) };
+            // SAFETY: the block is ours, page-aligned and large enough.
+            unsafe {
+                words.write(Words {
+                    epoch: AtomicU64::new(0),
+                    ours: AtomicU64::new(1),
+                });
+            }
             // Relaxed on failure: it is loaded again.
             let other = self.at.compare_exchange(
                 ptr::null_mut(),

@@ -197,17 +197,18 @@ macro_rules! const_unless_loom {
 }
 pub(crate) use const_unless_loom;
 
-/// An array of atomics, all zero; `const`, except under loom.
+/// An array of atomics that are all made in the same way; `const`, except under
+/// loom.
 #[cfg(not(loom))]
 macro_rules! atomic_array {
-    ($atomic:ident; $len:expr) => {
-        [const { $atomic::new(0) }; $len]
+    ($atomic:expr; $len:expr) => {
+        [const { $atomic }; $len]
     };
 }
 #[cfg(loom)]
 macro_rules! atomic_array {
-    ($atomic:ident; $len:expr) => {
-        core::array::from_fn::<_, { $len }, _>(|_| $atomic::new(0))
+    ($atomic:expr; $len:expr) => {
+        core::array::from_fn::<_, { $len }, _>(|_| $atomic)
     };
 }
 pub(crate) use atomic_array;

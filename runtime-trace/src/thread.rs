@@ -80,7 +80,7 @@ use trace_format::{BatchHeader, EventKind};
 
 use crate::batch::{Batch, peek};
 use crate::lock::Rank;
-use crate::pages::{Env, NoMemory};
+use crate::pages::{Backing, Env, NoMemory};
 use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
@@ -194,7 +194,8 @@ impl Threads {
                 first: AtomicPtr::new(ptr::null_mut()),
                 last_id: AtomicU64::new(0),
                 fences: AtomicBool::new(false),
-                memory: Region::new(Rank::WorkerRegion),
+                // Few threads touch little of it, and they may never trace.
+                memory: Region::new(Rank::WorkerRegion, Backing::Later),
             }
         }
     }
@@ -631,6 +632,7 @@ impl Stream<'_> {
         if kept {
             return Ok(current.insert(fresh));
         }
+        // Not to be kept: nobody waits for this thread any more.
         fresh.unmap(self.env.pages);
         ended
     }

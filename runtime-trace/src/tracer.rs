@@ -46,7 +46,8 @@ pub struct Stats {
     pub batches: u64,
     /// Generations begun.
     pub generations: u64,
-    /// Bytes of memory mapped now.
+    /// Bytes of memory mapped now, with what is kept for reuse until the trace
+    /// has been stopped and read.
     pub mapped: usize,
     /// What was lost.
     pub losses: Losses,
@@ -215,7 +216,8 @@ impl Default for Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         // No handle is left, since they borrow the tracer: all is ours. The
-        // regions of tables and slots give their pages back themselves.
+        // regions of tables and slots give their pages back themselves, and so
+        // do the pages that are kept.
         if self.shared.switch.is_forked() {
             // Locks may be held by threads that are not here, and lists be half
             // changed. All is left to the system.
@@ -237,7 +239,6 @@ impl Drop for Tracer {
             // SAFETY: as above.
             unsafe { shared.tables[parity(epoch)].reset(&env) };
         }
-        shared.queue.give_back_empties(&env);
     }
 }
 

@@ -107,10 +107,15 @@ impl Shared {
     fn read(self) -> Vec<u8> {
         let mut file = Vec::new();
         self.read_into(&mut file);
+        self.end();
+        file
+    }
+
+    /// The end of the tracer, whose file has been read. No thread uses it any more.
+    fn end(self) {
         let this: *const Tracer = self.0;
         // SAFETY: made by `new`, and used by nobody any more.
         drop(unsafe { Box::from_raw(this.cast_mut()) });
-        file
     }
 
     fn read_into(&self, file: &mut Vec<u8>) {
@@ -276,6 +281,28 @@ fn fail_beside_stop() {
         );
         reader.join().unwrap();
         shared.read();
+    });
+}
+
+/// The reader comes to the end while tracing stops: whichever of them is the last
+/// sees to it that no block is kept.
+#[test]
+fn read_beside_stop() {
+    explore(|| {
+        let shared = Shared::new();
+        let tracer = shared.0;
+        shared.start().unwrap();
+        let reader = loom::thread::spawn(move || {
+            let mut reader = tracer.reader().expect("the only reader");
+            // More than there are pieces.
+            (0..8).any(|_| reader.next() == Chunk::End)
+        });
+        tracer.stop(&NoHost).unwrap();
+        if !reader.join().unwrap() {
+            shared.read_into(&mut Vec::new());
+        }
+        assert_eq!(tracer.stats().mapped, 0, "blocks are kept");
+        shared.end();
     });
 }
 

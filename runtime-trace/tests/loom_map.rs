@@ -187,6 +187,7 @@ fn reset_after_quiescence() {
             let env = Env::new(&table.pages, &held);
             // SAFETY: the other thread has been joined.
             unsafe { table.map.reset(&env) };
+            table.pages.unmap_kept();
             assert_eq!(table.pages.mapped(), 0);
             assert_eq!(table.put(b"two"), (Id(1), true));
         },

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::cell::UnsafeCell;
 use runtime_trace::lock::{Held, Rank};
-use runtime_trace::pages::{BLOCK_SIZE, Env, Pages};
+use runtime_trace::pages::{BLOCK_SIZE, Backing, Env, Pages};
 use runtime_trace::region::{AllocError, MAX_ALLOC, Region};
 
 struct Memory {
@@ -23,7 +23,7 @@ unsafe impl Sync for Memory {}
 
 fn memory() -> Arc<Memory> {
     Arc::new(Memory {
-        region: Region::new(Rank::StackRegion),
+        region: Region::new(Rank::StackRegion, Backing::Now),
         pages: Pages::new(usize::MAX),
     })
 }
@@ -57,6 +57,7 @@ impl Memory {
         let env = Env::new(&self.pages, &held);
         // SAFETY: the threads have been joined and the cells are not used any more.
         unsafe { self.region.release(&env) };
+        self.pages.unmap_kept();
         assert_eq!(self.pages.mapped(), 0, "pages left behind");
     }
 }
@@ -181,6 +182,102 @@ fn release_and_use_again() {
         let at = memory.alloc(64, 8);
         assert_eq!(Memory::read(at), 8);
         memory.release();
+    });
+}
+
+/// Two regions that share what is kept.
+struct Two {
+    regions: [Region; 2],
+    pages: Pages,
+}
+
+impl Two {
+    /// Both have a block, and there are no more than those.
+    fn new() -> Arc<Self> {
+        let two = Self {
+            regions: [(); 2].map(|()| Region::new(Rank::StackRegion, Backing::Now)),
+            pages: Pages::new(2 * BLOCK_SIZE),
+        };
+        [0, 1].map(|region| two.alloc(region));
+        Arc::new(two)
+    }
+
+    fn alloc(&self, region: usize) -> usize {
+        let held = Held::new();
+        let env = Env::new(&self.pages, &held);
+        let at = self.regions[region].alloc(8, &env);
+        at.expect("two blocks are enough").as_ptr().addr()
+    }
+
+    fn release(&self, region: usize) {
+        let held = Held::new();
+        // SAFETY: only one thread uses the region, and nothing that it allocated.
+        unsafe { self.regions[region].release(&Env::new(&self.pages, &held)) };
+    }
+
+    fn end(&self) {
+        assert!(self.pages.mapped() <= 2 * BLOCK_SIZE);
+        [0, 1].map(|region| self.release(region));
+        self.pages.unmap_kept();
+        assert_eq!(self.pages.mapped(), 0, "pages left behind");
+    }
+}
+
+/// A region takes the block that another gives back, if it comes late enough: then
+/// it sees all that was done to it as done.
+#[test]
+fn a_block_goes_from_one_region_to_another() {
+    loom::model(|| {
+        let two = Two::new();
+        two.release(1);
+        two.pages.unmap_kept();
+        let other = loom::thread::spawn({
+            let two = two.clone();
+            move || two.release(0)
+        });
+        two.alloc(1);
+        other.join().unwrap();
+        two.end();
+    });
+}
+
+/// Two regions give their blocks back and take one again: none is refused, and
+/// none gets what the other has.
+#[test]
+fn two_blocks_change_places() {
+    loom::model(|| {
+        let two = Two::new();
+        let turn = |two: &Two, region| {
+            two.release(region);
+            two.alloc(region)
+        };
+        let other = loom::thread::spawn({
+            let two = two.clone();
+            move || turn(&two, 1)
+        });
+        let one = turn(&two, 0);
+        assert_ne!(one, other.join().unwrap());
+        two.end();
+    });
+}
+
+/// What is kept goes to the system while a region takes a block of it.
+#[test]
+fn a_block_is_taken_or_unmapped() {
+    loom::model(|| {
+        let two = Two::new();
+        [0, 1].map(|region| two.release(region));
+        let other = loom::thread::spawn({
+            let two = two.clone();
+            move || two.pages.unmap_kept()
+        });
+        // It may find both on their way to the system, and then there is none.
+        let held = Held::new();
+        let env = Env::new(&two.pages, &held);
+        let taken = two.regions[0].alloc(8, &env).is_ok();
+        other.join().unwrap();
+        assert_eq!(two.pages.mapped(), usize::from(taken) * BLOCK_SIZE);
+        two.end();
     });
 }
 

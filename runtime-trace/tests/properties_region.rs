@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime_trace::NoMemory;
 use runtime_trace::lock::{Held, Rank};
-use runtime_trace::pages::{BLOCK_SIZE, Env, Pages};
+use runtime_trace::pages::{BLOCK_SIZE, Backing, Env, Pages};
 use runtime_trace::region::{ALIGN, AllocError, MAX_ALLOC, Region};
 
 fn config(cases: u32) -> ProptestConfig {
@@ -41,16 +41,14 @@ impl Range {
     fn new(at: NonNull<u8>, size: usize, fill: u8) -> Result<Self, TestCaseError> {
         prop_assert_eq!(at.addr().get() % ALIGN, 0, "not aligned");
         let range = Self { at, size, fill };
-        // Pages from the heap, for tools that check memory, are as they come.
-        prop_assert!(cfg!(heap_pages) || range.is_all(0), "not zeroed");
         // SAFETY: `size` bytes that the region has just handed out to us.
         unsafe { at.as_ptr().write_bytes(fill, size) };
         Ok(range)
     }
 
     fn is_all(&self, byte: u8) -> bool {
-        // SAFETY: allocated with this size, zeroed or filled, and not released
-        // yet: every test looks before it releases.
+        // SAFETY: allocated with this size, filled, and not released yet: every
+        // test looks before it releases.
         let bytes = unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.size) };
         bytes.iter().all(|there| *there == byte)
     }
@@ -117,12 +115,13 @@ proptest! {
     #[test]
     fn one_thread(ops in vec(op(), 0..200)) {
         let pages = Pages::new(usize::MAX);
-        let region = Region::new(Rank::StackRegion);
+        let region = Region::new(Rank::StackRegion, Backing::Now);
         let held = Held::new();
         let env = Env::new(&pages, &held);
         let mut live = Live::default();
         let mut limit = usize::MAX;
-        let mut blocks = 0;
+        // Those of the region, and those that wait for reuse.
+        let (mut blocks, mut kept) = (0, 0usize);
         // Bytes gone from the current block. What did not fit is gone, too.
         let mut gone = usize::MAX;
         for (op, fill) in ops.into_iter().zip((1..=255).cycle()) {
@@ -145,6 +144,7 @@ proptest! {
                         } else {
                             gone = whole;
                             blocks += 1;
+                            kept = kept.saturating_sub(1);
                         }
                         live.add(Range::new(allocated.expect("there is room"), size, fill)?)?;
                     }
@@ -155,14 +155,18 @@ proptest! {
                     // SAFETY: this thread alone uses the region, and is done
                     // with what it allocated.
                     unsafe { region.release(&env) };
+                    let before = kept + blocks;
+                    kept = pages.mapped() / BLOCK_SIZE;
+                    prop_assert!(kept <= before);
                     (blocks, gone) = (0, usize::MAX);
                 }
                 Op::Limit(count) => {
                     limit = count;
                     pages.set_limit(limit * BLOCK_SIZE);
+                    kept = 0;
                 }
             }
-            prop_assert_eq!(pages.mapped(), blocks * BLOCK_SIZE);
+            prop_assert_eq!(pages.mapped(), (blocks + kept) * BLOCK_SIZE);
         }
         live.check()?;
     }
@@ -172,7 +176,7 @@ proptest! {
     #[test]
     fn full_blocks_at_once(sizes in vec(MAX_ALLOC / 3..=MAX_ALLOC / 2, 1..40)) {
         let pages = Pages::new(usize::MAX);
-        let region = Region::new(Rank::StackRegion);
+        let region = Region::new(Rank::StackRegion, Backing::Now);
         let arrived = AtomicUsize::new(0);
         let work = |fill: u8| -> Result<Vec<Range>, TestCaseError> {
             let held = Held::new();
@@ -202,6 +206,7 @@ proptest! {
         let held = Held::new();
         // SAFETY: the other thread is gone, and nothing looks at the ranges again.
         unsafe { region.release(&Env::new(&pages, &held)) };
+        pages.unmap_kept();
         prop_assert_eq!(pages.mapped(), 0);
     }
 
@@ -212,7 +217,7 @@ proptest! {
         limit in prop_oneof![Just(usize::MAX / BLOCK_SIZE), 0..12usize],
     ) {
         let pages = Pages::new(limit * BLOCK_SIZE);
-        let region = Region::new(Rank::StackRegion);
+        let region = Region::new(Rank::StackRegion, Backing::Now);
         let start = Barrier::new(threads.len());
         type Done = Result<(Vec<Range>, usize), TestCaseError>;
         let work = |(sizes, fill): (&Vec<usize>, u8)| -> Done {
@@ -263,6 +268,7 @@ proptest! {
         let env = Env::new(&pages, &held);
         // SAFETY: the threads are gone, and nothing looks at the ranges again.
         unsafe { region.release(&env) };
+        pages.unmap_kept();
         prop_assert_eq!(pages.mapped(), 0);
         if limit > 0 {
             prop_assert!(region.alloc(MAX_ALLOC, &env).is_ok(), "no bump after the release");

@@ -12,8 +12,9 @@ use std::cell::Cell;
 use std::process::Command;
 
 use e2e::check::{Ends, check};
-use e2e::kept::{Kept, Recorder, long};
+use e2e::kept::{Kept, Recorder, long, pump};
 use e2e::lone::{Lone, Silent, said_in};
+use e2e::wire::Trace;
 use runtime_trace::{
     AdvanceError, Config, Frame, Host, Loss, Pcs, ProcTrace, StartError, StopError, Sweep,
     SweptState, Symbolizer, TaskTrace, Tracer,
@@ -99,7 +100,7 @@ fn run(tracer: &Tracer, recorder: impl FnOnce() -> Recorder<'static>) -> Option<
                 said += 1;
             }
             // Strings of more than a batch, and events of more than another.
-            for number in 0..150 {
+            for number in 0..250 {
                 emit.log(
                     0,
                     "solo",
@@ -246,6 +247,67 @@ fn many_stacks_and_no_pages() {
             .values()
             .all(|frames| frames.len() == 1 && frames[0].pc % 2 == 0)
     );
+}
+
+/// A tracer past its first generations asks for nothing: each uses the blocks of
+/// those before. Of a trace that was stopped and read none is left, and of a tracer
+/// that is dropped in the middle none at all.
+#[test]
+fn generations_use_blocks_again() {
+    let system = System::mine();
+    for stops in [true, false] {
+        let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+        let lone = Lone::new(&tracer, &proc, &task);
+        let count = Cell::new(0);
+        let host = Solo {
+            lone: &lone,
+            waiting: &[],
+            count: &count,
+        };
+        tracer.start(&Config::new(1), &host).expect("it starts");
+        // In memory: what is dropped is no file that anybody would judge.
+        let mut file = Vec::new();
+        let mut reader = tracer.reader().expect("there is one reader");
+        lone.begins();
+        for generation in 0..10 {
+            if generation == 4 {
+                system.refuses(0, usize::MAX);
+            }
+            lone.emits(|emit| {
+                for number in 0..200 {
+                    let mut pcs = Pcs::logical();
+                    pcs.push(1000 + number);
+                    (1..50).for_each(|pc| pcs.push(pc));
+                    let text = format!("{number} {}", "m".repeat(500));
+                    emit.log(0, "solo", &text, emit.stack(&pcs));
+                }
+                200
+            });
+            pump(&mut reader, &mut file);
+            tracer.advance(&host).expect("it advances");
+            pump(&mut reader, &mut file);
+        }
+        assert_eq!(system.calls(), 0, "calls of a tracer that has all it needs");
+        assert_eq!(tracer.stats().losses.total(), 0);
+        assert_eq!(tracer.stats().mapped, system.held());
+        system.refuses(usize::MAX, 0);
+        if stops {
+            lone.ends();
+            assert_eq!(tracer.stop(&host), Ok(()));
+            assert!(pump(&mut reader, &mut file), "it has no end");
+            let trace = Trace::read(&file[..]).expect("it can be read");
+            if let Err(fault) = check(&trace, Ends::Whole) {
+                panic!("{fault}");
+            }
+            assert_eq!(said_in(&trace), lone.said());
+            // The worker's own block, and that of the switch.
+            assert_eq!(tracer.stats().mapped, 2 * pages::BLOCK);
+        }
+        drop(reader);
+        drop(lone);
+        drop(tracer);
+        assert_eq!(system.held(), 0);
+    }
 }
 
 /// Where the child of the test below finds what it needs.

@@ -14,7 +14,7 @@ use e2e::lone::{Lone, Silent, said_in};
 use e2e::sim::Setup;
 use e2e::sim::control::simulate;
 use runtime_trace::lock::{Held, Rank};
-use runtime_trace::pages::{BLOCK_SIZE, Env, Pages};
+use runtime_trace::pages::{BLOCK_SIZE, Backing, Env, Pages};
 use runtime_trace::region::{MAX_ALLOC, Region};
 use runtime_trace::{AdvanceError, Config, Loss, ProcTrace, StopError, TaskTrace, Tracer};
 
@@ -55,7 +55,7 @@ fn blocks_begin_with_pages() {
     // For who emulates another: whether it was this one.
     println!("pages of {} bytes", page_size());
     let pages = Pages::new(usize::MAX);
-    let region = Region::new(Rank::StackRegion);
+    let region = Region::new(Rank::StackRegion, Backing::Now);
     let held = Held::new();
     let env = Env::new(&pages, &held);
     let mut begins = Vec::new();
@@ -76,6 +76,7 @@ fn blocks_begin_with_pages() {
     }
     // SAFETY: this thread is done with what it allocated.
     unsafe { region.release(&env) };
+    pages.unmap_kept();
     assert_eq!(pages.mapped(), 0);
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use parking_lot::Mutex;
 use rapidhash::fast::RandomState;
 use runtime_trace::lock::{Held, Rank};
-use runtime_trace::pages::{Env, Pages};
+use runtime_trace::pages::{Backing, Env, Pages};
 use runtime_trace::region::Region;
 
 use crate::interners::Interner;
@@ -104,9 +104,14 @@ impl Interner for FixedTable {
             buckets: Box::new([const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS]),
             added: Mutex::new(0),
             hasher: RandomState::new(),
-            memory: Region::new(Rank::StackRegion),
+            memory: Region::new(Rank::StackRegion, Backing::Now),
             pages: Pages::new(usize::MAX),
         }
+    }
+
+    fn emptied(mut self) -> Self {
+        self.reset();
+        self
     }
 
     #[inline]
@@ -122,10 +127,20 @@ impl Interner for FixedTable {
     }
 }
 
+impl FixedTable {
+    fn reset(&mut self) {
+        for bucket in self.buckets.iter_mut() {
+            *bucket.get_mut() = ptr::null_mut();
+        }
+        *self.added.get_mut() = 0;
+        let held = Held::new();
+        // SAFETY: nobody else has the table: it is borrowed exclusively.
+        unsafe { self.memory.release(&Env::new(&self.pages, &held)) };
+    }
+}
+
 impl Drop for FixedTable {
     fn drop(&mut self) {
-        let held = Held::new();
-        // SAFETY: nobody else has the table any more.
-        unsafe { self.memory.release(&Env::new(&self.pages, &held)) };
+        self.reset();
     }
 }

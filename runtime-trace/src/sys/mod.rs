@@ -26,7 +26,7 @@ pub(crate) use unix::{random_seed, yield_thread};
 
 /// When the system finds memory for pages that it maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Backing {
+pub enum Backing {
     /// As each is first touched: for what may stay empty for the most part.
     Later,
     /// At once, as far as it can: for what is written soon and all over. This is

@@ -45,7 +45,7 @@ impl Tracer {
         unsafe {
             slot.with_buffer(epoch, |buffer| {
                 let batch = buffer.get_or_insert_with(|| {
-                    let mut batch = Batch::map(&env).expect("no limit is set");
+                    let mut batch = Batch::take(&env).expect("no limit is set");
                     batch.begin(&trace_format::BatchHeader {
                         generation: epoch,
                         thread: 1,

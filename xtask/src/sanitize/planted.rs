@@ -45,8 +45,8 @@ const PLANTS: &[Plant] = &[
     Plant {
         what: "a batch read after it was given back",
         file: "src/batch.rs",
-        from: "unsafe { pages.unmap(self.0.cast()) };",
-        to: "unsafe { pages.unmap(self.0.cast()) };
+        from: "unsafe { pages.give_back(self.0.cast()) };",
+        to: "unsafe { pages.give_back(self.0.cast()) };
             unsafe { self.0.as_ptr().cast::<u8>().read_volatile() };",
         noticed: &[
             (Tool::Address, "heap-use-after-free"),
