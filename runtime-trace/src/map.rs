@@ -683,6 +683,21 @@ mod tests {
         });
     }
 
+    /// The system is asked for a block's pages once and not for each page.
+    #[cfg(all(target_os = "linux", not(heap_pages)))]
+    #[test]
+    fn blocks_come_with_their_pages() {
+        with_map(|map, pages| {
+            let held = Held::new();
+            map.put(b"key", &Env::new(pages, &held)).unwrap();
+            // It lies behind the directory, with the rest of the block to come.
+            let node = map.find(b"key", map.hash(b"key")).unwrap().node();
+            let rest = BLOCK_SIZE - DIRECTORY_SIZE;
+            let (there, all) = crate::sys::resident(node.cast(), rest);
+            assert_eq!(there, all);
+        });
+    }
+
     #[test]
     fn stolen_ids_are_never_given_to_keys() {
         with_map(|map, pages| {

@@ -637,3 +637,21 @@ impl Stream<'_> {
         ended
     }
 }
+
+#[cfg(all(test, target_os = "linux", not(any(loom, heap_pages))))]
+mod tests {
+    use super::*;
+    use crate::lock::Held;
+    use crate::pages::{BLOCK_SIZE, Pages};
+
+    /// All that a host has that registers a thread and never traces.
+    #[test]
+    fn a_slot_takes_a_page() {
+        let pages = Pages::new(usize::MAX);
+        let held = Held::new();
+        let threads = Threads::new();
+        // The first one, in the first page.
+        let slot = NonNull::from(threads.claim(&Env::new(&pages, &held)).unwrap());
+        assert_eq!(sys::resident(slot.cast(), BLOCK_SIZE).0, 1);
+    }
+}

@@ -79,6 +79,21 @@ fn in_pages(len: usize, page: usize) -> usize {
     len.checked_next_multiple_of(page).unwrap_or(len)
 }
 
+/// How many pages are there of those from that of `at` on, `len` bytes in all that
+/// are mapped, and how many these are. For tests.
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) fn resident(at: NonNull<u8>, len: usize) -> (usize, usize) {
+    // A byte for each page, which has 4 KiB at least.
+    let mut pages = [2; crate::pages::BLOCK_SIZE / 4096];
+    assert!(len <= pages.len() * 4096);
+    let at = at.as_ptr().map_addr(|at| at - at % taken_by(1));
+    // SAFETY: there is room for an answer to each page.
+    let asked = unsafe { libc::mincore(at.cast(), len, &mut pages[0]) };
+    assert_eq!(asked, 0);
+    let count = |wanted: fn(u8) -> bool| pages.iter().filter(|page| wanted(**page)).count();
+    (count(|page| page == 1), count(|page| page != 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,20 +102,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn pages_are_backed_now_or_later() {
-        for (backing, is_there) in [(Backing::Now, 1), (Backing::Later, 0)] {
+        for (backing, is_there) in [(Backing::Now, true), (Backing::Later, false)] {
             let at = map(BLOCK_SIZE, backing).unwrap();
-            // A byte for each page, which has 4 KiB at least.
-            let mut pages = [2; BLOCK_SIZE / 4096];
-            // SAFETY: the mapping is ours, and there is room for an answer to each
-            // of its pages.
-            let asked = unsafe { libc::mincore(at.as_ptr().cast(), BLOCK_SIZE, &mut pages[0]) };
-            assert_eq!(asked, 0);
-            let answers = || pages.iter().filter(|answer| **answer != 2);
-            assert!(answers().count() > 0);
-            assert!(
-                answers().all(|answer| answer & 1 == is_there),
-                "{backing:?}"
-            );
+            let (there, all) = resident(at, BLOCK_SIZE);
+            assert!(all > 0);
+            assert_eq!(there, if is_there { all } else { 0 }, "{backing:?}");
             // SAFETY: mapped above, and used no more.
             unsafe { unmap(at, BLOCK_SIZE) };
         }

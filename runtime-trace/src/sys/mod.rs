@@ -16,6 +16,8 @@ pub(crate) use barrier::{barrier, prepare_barrier};
 pub(crate) use counter::{counter, counter_is_steady};
 #[cfg(any(loom, heap_pages))]
 pub(crate) use heap::{map, taken_by, unmap};
+#[cfg(all(test, target_os = "linux", not(any(loom, heap_pages))))]
+pub(crate) use mmap::resident;
 #[cfg(all(target_os = "linux", not(any(loom, heap_pages))))]
 pub(crate) use mmap::wipe_on_fork;
 #[cfg(not(any(loom, heap_pages)))]
