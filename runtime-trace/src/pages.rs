@@ -249,12 +249,12 @@ impl Pages {
             let after = (out.checked_add(1)? as usize).checked_mul(size)?;
             (after <= limit).then(|| word + OUT - KEPT * u64::from(kept > 0))
         };
-        // Acquire: pairs with the Release addition in `give_back`. Relaxed on
-        // failure: it is tried again.
-        // mutant: models run exchanges one after the other, so the block is in its
-        // place all the same.
         let before = self
             .count
+            // Acquire: pairs with the Release addition in `give_back`. Relaxed on
+            // failure: it is tried again.
+            // mutant: models run exchanges one after the other, so the block is in
+            // its place all the same.
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, take)
             .map_err(|_| NoMemory::Limit)?;
         if let Count { kept: 1.., .. } = Count::of(before)
@@ -304,8 +304,8 @@ impl Pages {
         let block = block.cast::<BlockHeader>();
         // SAFETY: the caller's word. The cell is only for models.
         unsafe { block.as_ref() }.all.with_mut(|_| ());
-        let free = MAX_KEPT.saturating_sub(kept);
-        for place in self.kept.iter().cycle().skip(kept).take(free) {
+        let places = if kept < MAX_KEPT { MAX_KEPT } else { 0 };
+        for place in self.kept.iter().cycle().skip(kept).take(places) {
             // Release: pairs with the Acquire swap in `find`. Relaxed on failure:
             // another place is tried.
             let put = place.compare_exchange(
@@ -316,7 +316,7 @@ impl Pages {
             );
             if put.is_ok() {
                 // Release: pairs with the Acquire exchange of who counts it out.
-                // mutant: as there.
+                // mutant: as in `take_within`.
                 self.count.fetch_add(KEPT - OUT, Ordering::Release);
                 return;
             }
@@ -343,10 +343,10 @@ impl Pages {
         let take = |word: u64| word.checked_sub(KEPT).map(|less| less + OUT);
         // As many as there may be now: others may go on to keep some.
         for _ in 0..MAX_KEPT {
-            // Acquire, Relaxed: as in `take_within`.
-            // mutant: as there.
             let Ok(before) = self
                 .count
+                // Acquire, Relaxed: as in `take_within`.
+                // mutant: as there.
                 .fetch_update(Ordering::Acquire, Ordering::Relaxed, take)
             else {
                 return;
