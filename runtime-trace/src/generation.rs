@@ -322,6 +322,7 @@ fn reclaim(shared: &Shared, env: &Env<'_>) -> bool {
             all = false;
         }
     }
+    // They are kept for a trace, and this one is over.
     shared.pages.unmap_kept();
     all
 }
@@ -511,8 +512,8 @@ fn close(shared: &Shared, epoch: u64, env: &Env<'_>) {
             shared.stuck[parity(last)].store(last, Ordering::Relaxed);
         }
     }
-    // Nobody needs another block but for what is written meanwhile. What the
-    // reader still has goes when it comes to the end.
+    // There is no generation to keep them for. (What the reader still has goes when
+    // it comes to the end.)
     shared.pages.unmap_kept();
 }
 

@@ -1,7 +1,7 @@
 //! Batches on their way out, and back again.
 //!
-//! Workers and tables push full batches; whoever writes the file pulls them;
-//! what has been pulled comes back empty. Nothing is pushed at the reader, so a
+//! Workers and tables push full batches; whoever writes the file pulls them; the
+//! blocks of what has been pulled are kept for others. Nothing is pushed at the reader, so a
 //! slow disk holds up nobody but itself.
 //!
 //! ```text

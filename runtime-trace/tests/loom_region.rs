@@ -198,7 +198,9 @@ impl Two {
             regions: [(); 2].map(|()| Region::new(Rank::StackRegion, Backing::Now)),
             pages: Pages::new(2 * BLOCK_SIZE),
         };
-        [0, 1].map(|region| two.alloc(region));
+        for region in 0..2 {
+            two.alloc(region);
+        }
         Arc::new(two)
     }
 
@@ -217,7 +219,9 @@ impl Two {
 
     fn end(&self) {
         assert!(self.pages.mapped() <= 2 * BLOCK_SIZE);
-        [0, 1].map(|region| self.release(region));
+        for region in 0..2 {
+            self.release(region);
+        }
         self.pages.unmap_kept();
         assert_eq!(self.pages.mapped(), 0, "pages left behind");
     }
@@ -266,7 +270,9 @@ fn two_blocks_change_places() {
 fn a_block_is_taken_or_unmapped() {
     loom::model(|| {
         let two = Two::new();
-        [0, 1].map(|region| two.release(region));
+        for region in 0..2 {
+            two.release(region);
+        }
         let other = loom::thread::spawn({
             let two = two.clone();
             move || two.pages.unmap_kept()

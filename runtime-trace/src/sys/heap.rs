@@ -9,8 +9,8 @@ use core::ptr::{self, NonNull};
 
 use super::Backing;
 
-/// As `mmap.rs`, but nothing is zeroed. The switch alone wants zeroes, and it
-/// takes no page then; of all others such tools see whether they do.
+/// As `mmap.rs`, but nothing is zeroed: nobody wants zeroes, since a block that was
+/// kept has none, and such tools see whether somebody does.
 pub(crate) fn map(len: usize, _: Backing) -> Option<NonNull<u8>> {
     let mut at = ptr::null_mut();
     // SAFETY: the pointer is ours to be written to, and the alignment is a power
