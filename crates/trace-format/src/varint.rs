@@ -55,17 +55,19 @@ pub fn encode(mut value: u64, out: &mut [u8]) -> usize {
 /// For who has room for a whole word: one store instead of one a byte.
 #[inline(always)]
 pub const fn pack(value: u64) -> Option<(u64, usize)> {
-    const LOW: u64 = 0x7f;
     const MORE: u64 = 0x80;
     if value < 1 << 7 {
         return Some((value, 1));
     }
-    let two = value & LOW | MORE | value << 1 & LOW << 8;
+    // What is above a byte's seven bits moves up by one if it is added again. (That
+    // wraps for numbers that are too large at any rate.)
+    let two = value.wrapping_add(value & !0x7f);
     if value < 1 << 14 {
-        return Some((two, 2));
+        return Some((two | MORE, 2));
     }
     if value < 1 << 21 {
-        return Some((two | MORE << 8 | value << 2 & LOW << 16, 3));
+        let three = two + (two & !0x7fff);
+        return Some((three | MORE << 8 | MORE, 3));
     }
     None
 }
