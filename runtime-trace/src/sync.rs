@@ -166,11 +166,12 @@ mod model {
 /// something each and then load what the other stores, so that not both miss the
 /// other's: one that does so often, and one that does so rarely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Fence {
-    /// Either for itself.
-    Own,
     /// The rare one for both.
     Other,
+    /// Either for itself.
+    Own,
 }
 
 impl Fence {

@@ -448,35 +448,57 @@ impl Slot {
     /// Starts to write: the epoch to write into, or `None` if tracing is off. Or
     /// if this thread is writing already; then `busy` is called first. `seen` is
     /// what `epoch` was a moment ago, not 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(
         &self,
         epoch: &AtomicU64,
-        mut seen: u64,
-        fence: Fence,
+        seen: u64,
+        fence: &Cell<Fence>,
         busy: impl FnOnce(u64),
     ) -> Option<u64> {
-        if let Some(epoch) = self.is_writing() {
-            busy(epoch);
-            return None;
-        }
-        loop {
-            // Pairs with the fence in `settle` (Invariant 2).
-            store_before_load(&self.writing, seen, fence);
-            // SeqCst: for that; and, as Acquire, pairs with the Release store that
-            // opened the epoch.
-            // mutant: models have a true fence between the two loads, behind which
-            // it would be enough that the first one saw this epoch.
-            if epoch.load(Ordering::SeqCst) == seen {
+        const { assert!(OUT == 0 && Fence::Other as u64 == 0) };
+        // Relaxed: this thread's own store. That it is out and that others fence is
+        // one test.
+        if self.writing.load(Ordering::Relaxed) | fence.get() as u64 == 0 {
+            if self.name(epoch, seen, Fence::Other) {
                 return Some(seen);
             }
             self.leave();
-            // Relaxed: as above.
-            seen = epoch.load(Ordering::Relaxed);
-            if seen == 0 {
-                return None;
-            }
         }
+        match self.enter_slowly(epoch, fence, busy) {
+            0 => None,
+            seen => Some(seen),
+        }
+    }
+
+    /// As [`enter`](Self::enter), whatever the case; 0 for `None`.
+    #[cold]
+    fn enter_slowly(&self, epoch: &AtomicU64, fence: &Cell<Fence>, busy: impl FnOnce(u64)) -> u64 {
+        if let Some(epoch) = self.is_writing() {
+            busy(epoch);
+            return 0;
+        }
+        loop {
+            // Relaxed: looked at again in `name`.
+            let seen = epoch.load(Ordering::Relaxed);
+            if seen == 0 || self.name(epoch, seen, fence.get()) {
+                return seen;
+            }
+            self.leave();
+        }
+    }
+
+    /// Says that this thread writes into the epoch `seen`: whether that is still
+    /// in force.
+    #[inline(always)]
+    fn name(&self, epoch: &AtomicU64, seen: u64, fence: Fence) -> bool {
+        // Pairs with the fence in `settle` (Invariant 2).
+        store_before_load(&self.writing, seen, fence);
+        // SeqCst: for that; and, as Acquire, pairs with the Release store that
+        // opened the epoch.
+        // mutant: models have a true fence between the two loads, behind which
+        // it would be enough that the first one saw this epoch.
+        epoch.load(Ordering::SeqCst) == seen
     }
 
     /// Ends what `enter` began.

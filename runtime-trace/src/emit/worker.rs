@@ -120,7 +120,7 @@ impl<'t> Worker<'t> {
             return None;
         }
         let busy = |epoch| self.lose_reentrant(epoch);
-        let epoch = self.slot.enter(self.epoch, seen, self.fence.get(), busy)?;
+        let epoch = self.slot.enter(self.epoch, seen, &self.fence, busy)?;
         Some(Emit {
             pen: Pen {
                 worker: self,

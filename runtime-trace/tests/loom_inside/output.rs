@@ -1,5 +1,6 @@
 //! Where the models' batches come from and go to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,12 +14,13 @@ use crate::queue::{Out, Pulled, Queue};
 use crate::sync::{Fence, Patience};
 use crate::thread::Slot;
 
-/// Begins to write, as `Worker::acquire` does.
+/// Begins to write, as `Worker::acquire` does. (Models fence for themselves at any
+/// rate.)
 pub(crate) fn enter(slot: &Slot, epoch: &AtomicU64, busy: impl FnOnce(u64)) -> Option<u64> {
     // Relaxed: looked at again.
     match epoch.load(Ordering::Relaxed) {
         0 => None,
-        seen => slot.enter(epoch, seen, Fence::Own, busy),
+        seen => slot.enter(epoch, seen, &Cell::new(Fence::Other), busy),
     }
 }
 
