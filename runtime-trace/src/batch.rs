@@ -11,7 +11,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A `Batch` owns its block: whoever has it, and nobody else, writes to it.
+//! 1. A `Batch` owns its block: whoever has it, and nobody else, writes to it, or
+//!    whom it was [lent](Lent) to meanwhile.
 //! 2. `used` never exceeds the capacity, and the bytes below it are a batch
 //!    header followed by whole records.
 //! 3. Between `begin` and `seal` the bytes below `used` do not change. So who
@@ -168,33 +169,25 @@ impl Batch {
     /// Writes a timed event, `since` units after the one before or the batch's
     /// beginning, and says whether it did: if there is room for any event of so
     /// many arguments.
-    #[inline(always)]
     #[must_use]
     pub(crate) fn append_timed(&mut self, kind: EventKind, since: u64, args: &[u64]) -> bool {
         debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
-        // Relaxed: see the module's documentation.
-        let used = self.header().used.load(Ordering::Relaxed);
-        if used > CAPACITY - timed_size(args.len()) {
-            return false;
+        let max = timed_size(args.len());
+        let has_room = self.has_room(max);
+        if has_room {
+            self.append(max, |to| {
+                to[0] = kind as u8;
+                let numbers = [since].into_iter().chain(args.iter().copied());
+                numbers.fold(1, |at, number| at + varint::encode(number, &mut to[at..]))
+            });
         }
-        let used = self.with_mut(used, |_, free| {
-            let start = free.as_mut_ptr();
-            // SAFETY: `free` has at least `timed_size` bytes, as just checked:
-            // one, and `MAX_LEN` for each number, of which `put` writes no more.
-            unsafe {
-                start.write(kind as u8);
-                let mut at = put(start.add(1), since);
-                for &arg in args {
-                    at = put(at, arg);
-                }
-                at.addr() - (start.addr() - used)
-            }
-        });
-        // As in `append`.
-        // Release: pairs with the Acquire load in `peek`, which reads the bytes.
-        // mutant: models do not see bytes that `peek` reads (Invariant 3).
-        self.header().used.store(used, Ordering::Release);
-        true
+        has_room
+    }
+
+    /// The batch, for who knows better than by looking that it may append to it.
+    #[inline(always)]
+    pub(crate) fn lend(&self) -> Lent {
+        Lent(self.0)
     }
 
     /// Fills in the size; the batch is complete.
@@ -243,6 +236,62 @@ impl Batch {
     /// among them, of each timed event in it.
     pub(crate) fn events(&self, visit: impl FnMut(EventKind, &[u64])) {
         each_event(self.bytes(), visit);
+    }
+}
+
+/// A batch that belongs to somebody else, to append to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lent(NonNull<Block>);
+
+// SAFETY: what is done with it is promised by who does it.
+unsafe impl Send for Lent {}
+
+impl Lent {
+    /// No batch. Not to be appended to.
+    pub(crate) const NONE: Self = Self(NonNull::dangling());
+
+    /// As [`Batch::append_timed`], if besides no number is too large to be written
+    /// as a word.
+    ///
+    /// # Safety
+    ///
+    /// The batch was begun, is still there, and whoever has it leaves it alone.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) unsafe fn append_short(self, kind: EventKind, since: u64, args: &[u64]) -> bool {
+        debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
+        let block = self.0.as_ptr();
+        // SAFETY: the caller's word: there is a block, whose header nobody has
+        // exclusively.
+        let stands = unsafe { &(*block).header.used };
+        // Relaxed: see the module's documentation.
+        let used = stands.load(Ordering::Relaxed);
+        if used > CAPACITY - timed_size(args.len()) {
+            return false;
+        }
+        // SAFETY: the caller's word: nobody else has the cell. What is written is
+        // behind `used`, which `peek` does not reach, and there are at least
+        // `timed_size` bytes, as just checked: one, and `MAX_LEN` for each number,
+        // of which `put` writes no more.
+        let end = unsafe {
+            let bytes = (&raw mut (*block).bytes).cast::<u8>();
+            (*block).place.with_mut(|_| {
+                bytes.add(used).write(kind as u8);
+                let mut at = put(bytes, used + 1, since)?;
+                for &arg in args {
+                    at = put(bytes, at, arg)?;
+                }
+                Some(at)
+            })
+        };
+        let Some(end) = end else {
+            return false;
+        };
+        // As in `append`.
+        // Release: pairs with the Acquire load in `peek`, which reads the bytes.
+        // mutant: models do not see bytes that `peek` reads (Invariant 3).
+        stands.store(end, Ordering::Release);
+        true
     }
 }
 
@@ -297,37 +346,28 @@ pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> &'b [u8] {
     }
 }
 
-/// Writes a number, and returns where the next one goes. What follows up to there
-/// and beyond may be overwritten with anything, up to the limit below.
+/// Writes a number at `at`, and returns where the next one goes, or `None` if it is
+/// too large. What follows up to there and beyond may be overwritten with anything,
+/// up to the limit below.
 ///
 /// # Safety
 ///
-/// `MAX_LEN` bytes at `to` may be written.
+/// `MAX_LEN` bytes from `at` on, counted from `bytes`, may be written.
 #[inline(always)]
-unsafe fn put(to: *mut u8, value: u64) -> *mut u8 {
+unsafe fn put(bytes: *mut u8, at: usize, value: u64) -> Option<usize> {
     const _: () = assert!(size_of::<u64>() <= varint::MAX_LEN);
-    match varint::pack(value) {
-        // SAFETY: the caller's word; a word and its used part are no longer.
-        Some((word, len)) => unsafe {
-            to.cast::<u64>().write_unaligned(word.to_le());
-            to.add(len)
-        },
-        // SAFETY: the caller's word.
-        None => unsafe { put_long(to, value) },
+    // SAFETY: the caller's word; a word and its used part are no longer.
+    unsafe {
+        let to = bytes.add(at);
+        // As `pack` has it, too; by itself it takes no length to be added.
+        if value < 1 << 7 {
+            to.write(value as u8);
+            return Some(at + 1);
+        }
+        let (word, len) = varint::pack(value)?;
+        to.cast::<u64>().write_unaligned(word.to_le());
+        Some(at + len)
     }
-}
-
-/// # Safety
-///
-/// As for [`put`].
-#[inline(never)]
-unsafe fn put_long(to: *mut u8, value: u64) -> *mut u8 {
-    // SAFETY: the caller's word.
-    let len = varint::encode(value, unsafe {
-        slice::from_raw_parts_mut(to, varint::MAX_LEN)
-    });
-    // SAFETY: as much was written.
-    unsafe { to.add(len) }
 }
 
 /// Most bytes that a timed event with `args` arguments takes.
@@ -419,6 +459,48 @@ mod tests {
                     11, 0, // ProcStop, at the same time
                 ]
             );
+        });
+    }
+
+    /// Both ways to write an event write the same, and the one for short numbers
+    /// nothing at all if there is a long one.
+    #[test]
+    fn short_events_are_the_same() {
+        const LONG: u64 = 1 << 21;
+        // SAFETY: the batch was begun, and its owner waits.
+        let short = |batch: &Batch, since, args: &[u64]| unsafe {
+            batch.lend().append_short(EventKind::GoUnblock, since, args)
+        };
+        let edges = [
+            0,
+            1,
+            127,
+            128,
+            300,
+            (1 << 14) - 1,
+            1 << 14,
+            LONG - 1,
+            LONG,
+            u64::MAX,
+        ];
+        with_batch(|one| {
+            with_batch(|other| {
+                for since in edges {
+                    for args in [[since, 5, 0], [7, since, 1 << 14], [1, 2, since]] {
+                        let is_short = short(one, since, &args);
+                        assert_eq!(is_short, since < LONG, "{since}, {args:?}");
+                        if is_short {
+                            assert!(other.append_timed(EventKind::GoUnblock, since, &args));
+                        }
+                        assert_eq!(one.bytes(), other.bytes());
+                    }
+                }
+                while short(one, 1, &[2, 3, 4]) {
+                    assert!(other.append_timed(EventKind::GoUnblock, 1, &[2, 3, 4]));
+                }
+                assert!(!other.append_timed(EventKind::GoUnblock, 1, &[2, 3, 4]));
+                assert_eq!(one.bytes(), other.bytes());
+            });
         });
     }
 

@@ -22,6 +22,8 @@
 //! All accesses are Relaxed: the mover sets an epoch's clock before it puts the
 //! epoch in force, and has the rest to itself.
 
+use core::cell::Cell;
+
 use crate::sync::{AtomicBool, AtomicU64, Ordering, const_unless_loom};
 use crate::sys;
 
@@ -68,7 +70,7 @@ impl Clock {
     pub(crate) fn now(&self) -> u64 {
         let rate = self.rate();
         match rate.scale {
-            0 => asked(),
+            0 => coarse(),
             _ => rate.at(sys::counter()),
         }
     }
@@ -87,9 +89,82 @@ impl Clock {
     }
 }
 
-#[cold]
-fn asked() -> u64 {
-    coarse()
+/// A thread's clock: a copy of an epoch's, and the time of the thread's latest
+/// event. What the counter says is used as it is when scaled, and the offset, which
+/// is the same for all of the epoch, added only where trace time is asked for.
+#[derive(Debug)]
+pub(crate) struct OwnClock {
+    scale: Cell<u64>,
+    offset: Cell<u64>,
+    /// Trace time less the offset, modulo 2⁶⁴.
+    latest: Cell<u64>,
+}
+
+/// What a thread's clock says: trace time less the offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// None: the clock was not asked.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+}
+
+impl OwnClock {
+    pub(crate) const fn new() -> Self {
+        Self {
+            scale: Cell::new(0),
+            offset: Cell::new(0),
+            latest: Cell::new(0),
+        }
+    }
+
+    /// Goes like this clock from now on: whether [`now`](Self::now) can tell the
+    /// time by it, which takes the counter.
+    pub(crate) fn follow(&self, clock: &Clock) -> bool {
+        let (latest, rate) = (self.latest(), clock.rate());
+        self.scale.set(rate.scale);
+        self.offset.set(rate.offset);
+        self.set_latest(latest);
+        cfg!(loom) || rate != Rate::NONE
+    }
+
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(crate) fn now(&self) -> Moment {
+        Moment(scaled(sys::counter(), self.scale.get()))
+    }
+
+    /// Models have no counter, and go the same ways as if they had.
+    #[cfg(loom)]
+    pub(crate) fn now(&self) -> Moment {
+        Moment(coarse().wrapping_sub(self.offset.get()))
+    }
+
+    /// Units since the latest event. `None` if the clock has stepped back.
+    #[inline(always)]
+    pub(crate) fn since_latest(&self, now: Moment) -> Option<u64> {
+        now.0.checked_sub(self.latest.get())
+    }
+
+    /// The latest event was then.
+    #[inline(always)]
+    pub(crate) fn set(&self, latest: Moment) {
+        self.latest.set(latest.0);
+    }
+
+    /// Trace time of the latest event.
+    pub(crate) fn latest(&self) -> u64 {
+        self.time(Moment(self.latest.get()))
+    }
+
+    pub(crate) fn set_latest(&self, time: u64) {
+        self.latest.set(time.wrapping_sub(self.offset.get()));
+    }
+
+    /// Trace time at a moment.
+    pub(crate) fn time(&self, moment: Moment) -> u64 {
+        moment.0.wrapping_add(self.offset.get())
+    }
 }
 
 /// What a [`Clock`] holds.
@@ -107,21 +182,21 @@ impl Rate {
 
     #[inline]
     fn at(self, ticks: u64) -> u64 {
-        self.scaled(ticks).wrapping_add(self.offset)
-    }
-
-    #[inline]
-    fn scaled(self, ticks: u64) -> u64 {
-        ((u128::from(ticks) * u128::from(self.scale)) >> 64) as u64
+        scaled(ticks, self.scale).wrapping_add(self.offset)
     }
 
     /// The same scale, and `units` at this tick.
     fn through(self, ticks: u64, units: u64) -> Self {
         Self {
-            offset: units.wrapping_sub(self.scaled(ticks)),
+            offset: units.wrapping_sub(scaled(ticks, self.scale)),
             ..self
         }
     }
+}
+
+#[inline(always)]
+fn scaled(ticks: u64, scale: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(scale)) >> 64) as u64
 }
 
 /// The counter and the monotonic clock at one moment.
@@ -359,6 +434,31 @@ mod tests {
             ns: reading(9).ns,
         };
         assert_eq!(next_rate(&mut anchor, Rate::NONE, now), Rate::NONE);
+    }
+
+    /// Whatever the clocks of two epochs say, a thread's latest time stays.
+    #[test]
+    fn a_threads_latest_time_outlives_epochs() {
+        let own = OwnClock::new();
+        own.set_latest(1000);
+        let clock = Clock::new();
+        assert!(!own.follow(&clock), "the system's");
+        assert_eq!(own.latest(), 1000);
+        for offset in [400, 5000, 0_u64.wrapping_sub(300), 900] {
+            clock.set(Rate {
+                scale: 1 << 60,
+                offset,
+            });
+            assert!(own.follow(&clock));
+            assert_eq!(own.latest(), 1000);
+            let later = Moment(1100_u64.wrapping_sub(offset));
+            assert_eq!(own.time(later), 1100);
+            assert_eq!(own.since_latest(later), Some(100));
+            let earlier = Moment(999_u64.wrapping_sub(offset));
+            assert_eq!(own.since_latest(earlier), None);
+        }
+        own.set(Moment(7));
+        assert_eq!(own.latest(), 907);
     }
 
     /// Whatever this machine has.

@@ -46,6 +46,7 @@
 //! [`Host::sweep`]: crate::Host::sweep
 
 mod annotations;
+mod now;
 mod pen;
 mod recent;
 mod worker;
@@ -55,8 +56,9 @@ use core::cell::Cell;
 use trace_format::{BlockReason, EventKind, ProcStatus, StopReason, TaskStatus};
 
 use self::pen::Pen;
-use self::worker::Bound;
+use crate::clock::Moment;
 use crate::map::Id;
+use crate::pages::NoMemory;
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
 
@@ -99,16 +101,7 @@ pub struct Emit<'e, 't> {
 impl Drop for Emit<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        let task = self.task.get();
-        let (task, mentioned) = task.map_or((0, 0), |task| (task.id(), task.latest_mention()));
-        let worker = self.pen.worker;
-        worker.bound.set(Bound {
-            epoch: self.pen.epoch,
-            proc: self.proc.get(),
-            task,
-            mentioned,
-        });
-        worker.slot.leave();
+        self.pen.worker.slot.leave();
     }
 }
 
@@ -151,18 +144,18 @@ impl<'t> Emit<'_, 't> {
         self.set_in_syscall(self.task.get().is_some());
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
         self.pen.mention_proc(proc, ProcStatus::Idle);
-        self.pen.transition(
+        self.transition(
             EventKind::ProcStart,
-            &[u64::from(proc.id()), proc.next_sequence()],
+            [u64::from(proc.id()), proc.next_sequence()],
         );
-        self.proc.set(Some(proc));
+        self.set_proc(Some(proc));
     }
 
     /// The thread is giving up its proc.
     pub fn proc_stop(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
-        self.pen.transition(EventKind::ProcStop, &[]);
-        self.proc.set(None);
+        self.transition(EventKind::ProcStop, []);
+        self.set_proc(None);
     }
 
     /// The thread has taken a proc away from the worker with the ID
@@ -170,14 +163,15 @@ impl<'t> Emit<'_, 't> {
     pub fn proc_steal(&self, proc: &'t ProcTrace, from_worker: u64) {
         self.pen.mention_proc(proc, ProcStatus::SyscallAbandoned);
         self.mention(TaskStatus::Running, ProcStatus::Running);
-        self.pen.transition(
+        self.transition(
             EventKind::ProcSteal,
-            &[u64::from(proc.id()), proc.next_sequence(), from_worker],
+            [u64::from(proc.id()), proc.next_sequence(), from_worker],
         );
     }
 }
 
-/// Tasks.
+/// Tasks. (Where it says `always`, a compiler that has much to inline makes a call of
+/// what a scheduler does most, and has the emission in memory for that.)
 impl<'e> Emit<'e, '_> {
     /// The running task, or the proc itself, has created a runnable task whose
     /// first function is `entry`.
@@ -196,23 +190,23 @@ impl<'e> Emit<'e, '_> {
     fn create(&self, kind: EventKind, new: &TaskTrace, entry: StackId<'_>, stack: StackId<'_>) {
         self.mention_running();
         new.mention(self.pen.epoch); // Its creation is its first mention.
-        self.pen.transition(kind, &[new.id(), entry.0.0, stack.0.0]);
+        self.transition(kind, [new.id(), entry.0.0, stack.0.0]);
     }
 
     /// A runnable task has started to run on this thread's proc.
-    #[inline]
+    #[inline(always)]
     pub fn task_start(&self, task: &'e TaskTrace) {
-        self.mention_proc(ProcStatus::Running);
-        self.pen.mention_task(task, TaskStatus::Runnable, |_| {});
         self.pen
-            .transition(EventKind::GoStart, &[task.id(), task.next_sequence()]);
+            .mention_before_task(self.proc.get(), ProcStatus::Running);
+        self.pen.mention_task(task, TaskStatus::Runnable, |_| {});
+        self.transition(EventKind::GoStart, [task.id(), task.next_sequence()]);
         self.set_in_syscall(false);
-        self.task.set(Some(task));
+        self.set_task(Some(task));
         self.write_notes();
     }
 
     /// The running task gives up its proc and stays runnable.
-    #[inline]
+    #[inline(always)]
     pub fn task_stop(&self, reason: StopReason, stack: StackId<'_>) {
         self.mention_running();
         let reason = self
@@ -221,13 +215,12 @@ impl<'e> Emit<'e, '_> {
             .shared
             .tables(self.pen.epoch)
             .stop_reason(reason);
-        self.pen
-            .transition(EventKind::GoStop, &[reason.0, stack.0.0]);
-        self.task.set(None);
+        self.transition(EventKind::GoStop, [reason.0, stack.0.0]);
+        self.set_task(None);
     }
 
     /// The running task blocks.
-    #[inline]
+    #[inline(always)]
     pub fn task_block(&self, reason: BlockReason, stack: StackId<'_>) {
         self.mention_running();
         let reason = self
@@ -236,15 +229,14 @@ impl<'e> Emit<'e, '_> {
             .shared
             .tables(self.pen.epoch)
             .block_reason(reason);
-        self.pen
-            .transition(EventKind::GoBlock, &[reason.0, stack.0.0]);
-        self.task.set(None);
+        self.transition(EventKind::GoBlock, [reason.0, stack.0.0]);
+        self.set_task(None);
     }
 
     /// A blocked task becomes runnable. `waits_at` is asked for its stack, leaf
     /// first, if this is its first mention in the generation; `stack` is the
     /// waker's.
-    #[inline]
+    #[inline(always)]
     pub fn task_unblock(
         &self,
         task: &TaskTrace,
@@ -253,9 +245,9 @@ impl<'e> Emit<'e, '_> {
     ) {
         self.pen.mention_task(task, TaskStatus::Waiting, waits_at);
         self.mention_running();
-        self.pen.transition(
+        self.transition(
             EventKind::GoUnblock,
-            &[task.id(), task.next_sequence(), stack.0.0],
+            [task.id(), task.next_sequence(), stack.0.0],
         );
     }
 
@@ -276,17 +268,16 @@ impl<'e> Emit<'e, '_> {
     fn switch(&self, kind: EventKind, next: &'e TaskTrace, waits_at: impl FnOnce(&mut Pcs)) {
         self.pen.mention_task(next, TaskStatus::Waiting, waits_at);
         self.mention_running();
-        self.pen
-            .transition(kind, &[next.id(), next.next_sequence()]);
-        self.task.set(Some(next));
+        self.transition(kind, [next.id(), next.next_sequence()]);
+        self.set_task(Some(next));
     }
 
     /// The running task ends.
     #[inline]
     pub fn task_end(&self) {
         self.mention_running();
-        self.pen.transition(EventKind::GoDestroy, &[]);
-        self.task.set(None);
+        self.transition(EventKind::GoDestroy, []);
+        self.set_task(None);
     }
 }
 
@@ -298,10 +289,7 @@ impl<'e> Emit<'e, '_> {
     pub fn syscall_begin(&self, stack: StackId<'_>) {
         self.mention_running();
         if let Some(proc) = self.proc.get() {
-            self.pen.transition(
-                EventKind::GoSyscallBegin,
-                &[proc.next_sequence(), stack.0.0],
-            );
+            self.transition(EventKind::GoSyscallBegin, [proc.next_sequence(), stack.0.0]);
             self.set_in_syscall(true);
         }
     }
@@ -310,7 +298,7 @@ impl<'e> Emit<'e, '_> {
     #[inline]
     pub fn syscall_end(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
-        self.pen.transition(EventKind::GoSyscallEnd, &[]);
+        self.transition(EventKind::GoSyscallEnd, []);
         self.set_in_syscall(false);
     }
 
@@ -321,9 +309,9 @@ impl<'e> Emit<'e, '_> {
     /// [`acquire`](Worker::acquire): no sweep visits it meanwhile.
     pub fn syscall_end_blocked(&self) {
         self.mention(TaskStatus::Syscall, ProcStatus::Running);
-        self.pen.transition(EventKind::GoSyscallEndBlocked, &[]);
+        self.transition(EventKind::GoSyscallEndBlocked, []);
         self.set_in_syscall(false);
-        self.task.set(None);
+        self.set_task(None);
     }
 
     /// A task appears in a system call, as when foreign code calls in.
@@ -334,19 +322,21 @@ impl<'e> Emit<'e, '_> {
     /// [`acquire`](Worker::acquire) on, and waits until it is in the system call.
     pub fn task_create_in_syscall(&self, new: &'e TaskTrace) {
         new.mention(self.pen.epoch);
-        self.pen.transition(EventKind::GoCreateSyscall, &[new.id()]);
+        self.transition(EventKind::GoCreateSyscall, [new.id()]);
         self.set_in_syscall(true);
         self.task.set(Some(new));
+        self.tell();
     }
 
     /// The task that is in a system call ends, and the thread's proc, if it
     /// still had one, is up for stealing.
     pub fn task_end_in_syscall(&self) {
         self.mention_task(TaskStatus::Syscall);
-        self.pen.transition(EventKind::GoDestroySyscall, &[]);
+        self.transition(EventKind::GoDestroySyscall, []);
         self.set_in_syscall(false);
         self.task.set(None);
         self.proc.set(None);
+        self.tell();
     }
 
     #[inline]
@@ -380,7 +370,7 @@ impl<'e> Emit<'e, '_> {
 }
 
 /// What this thread holds.
-impl Emit<'_, '_> {
+impl<'e, 't> Emit<'e, 't> {
     #[inline]
     fn mention_running(&self) {
         self.mention(TaskStatus::Running, ProcStatus::Running);
@@ -388,29 +378,91 @@ impl Emit<'_, '_> {
 
     /// Writes the statuses of what this thread holds, if the generation has
     /// not got them.
-    #[inline]
+    #[inline(always)]
     fn mention(&self, task: TaskStatus, proc: ProcStatus) {
-        self.mention_proc(proc);
-        self.mention_task(task);
+        self.pen
+            .mention(self.proc.get(), self.task.get(), (proc, task));
     }
 
-    #[inline]
     fn mention_proc(&self, status: ProcStatus) {
         if let Some(proc) = self.proc.get() {
             self.pen.mention_proc(proc, status);
         }
     }
 
-    #[inline]
     fn mention_task(&self, status: TaskStatus) {
         if let Some(task) = self.task.get() {
             self.pen.mention_task(task, status, |_| {});
         }
     }
 
+    /// The thread holds another proc than before, mentioned like all it holds.
+    #[inline(always)]
+    fn set_proc(&self, proc: Option<&'t ProcTrace>) {
+        self.proc.set(proc);
+        self.pen.worker.now.set_proc(proc);
+    }
+
+    /// The thread holds another task than before, mentioned like all it holds.
+    #[inline(always)]
+    fn set_task(&self, task: Option<&'e TaskTrace>) {
+        self.task.set(task);
+        self.pen.worker.now.set_task(task);
+    }
+
+    /// The thread holds what this says. Perhaps not all of that is mentioned: the
+    /// next event looks.
+    fn tell(&self) {
+        let now = &self.pen.worker.now;
+        now.forget();
+        now.tell(self.pen.epoch, self.proc.get(), self.task.get());
+    }
+
     #[inline]
     fn write_notes(&self) {
         let runs = self.proc.get().is_some() && self.task.get().is_some();
         self.pen.write_notes(runs);
+    }
+}
+
+/// Writing it down. Here is what is usual, the rest is the pen's.
+impl Emit<'_, '_> {
+    /// Writes an event without which the trace would not be true.
+    #[inline(always)]
+    fn transition<const N: usize>(&self, kind: EventKind, args: [u64; N]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.pen.end_early(refused);
+        }
+    }
+
+    /// Writes an event without which the trace is still true.
+    #[inline(always)]
+    fn droppable<const N: usize>(&self, kind: EventKind, args: [u64; N]) {
+        if let Err(refused) = self.write(kind, args) {
+            self.pen.lose(refused);
+        }
+    }
+
+    #[inline(always)]
+    fn write<const N: usize>(&self, kind: EventKind, args: [u64; N]) -> Result<(), NoMemory> {
+        let worker = self.pen.worker;
+        let mut now = Moment::NONE;
+        if worker.now.is_usual(self.pen.epoch) {
+            debug_assert!(self.pen.knows_batch());
+            now = worker.clock.now();
+            if let Some(since) = worker.clock.since_latest(now)
+                // SAFETY: Invariant 1 of `Now`, and this is the slot's thread
+                // (`Worker` is not `Sync`), between `enter`, which returned this
+                // epoch, and `leave`: nobody else uses the buffer.
+                && unsafe { worker.now.batch().append_short(kind, since, &args) }
+            {
+                worker.clock.set(now);
+                worker.slot.count_event();
+                return Ok(());
+            }
+        }
+        // A copy, so that the numbers are put into memory for this alone.
+        let copy = args;
+        self.pen.write(kind, now, &copy)
     }
 }

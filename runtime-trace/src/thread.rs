@@ -580,40 +580,29 @@ pub(crate) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Writes a timed event into `current`, beginning another batch when it
-    /// does not fit.
+    /// Writes a timed event into `current`, beginning another batch when it does not
+    /// fit. The time is the clock's, `now`, or that of the latest event if that was
+    /// later.
     pub(crate) fn write(
         &self,
         current: &mut Option<Batch>,
         kind: EventKind,
+        now: u64,
         args: &[u64],
     ) -> Result<(), NoMemory> {
         let latest = self.latest.get();
-        let time = self.shared.clock(self.epoch).now().max(latest);
+        let time = now.max(latest);
         let written = match current {
             Some(batch) => batch.append_timed(kind, time - latest, args),
             None => false,
         };
         if !written {
-            self.write_first(current, kind, time, args)?;
+            let batch = self.refill(current, time)?;
+            // It begins at `time`, and any event fits into an empty batch.
+            let written = batch.append_timed(kind, 0, args);
+            debug_assert!(written, "{kind:?} is larger than a batch");
         }
         self.latest.set(time);
-        Ok(())
-    }
-
-    /// Writes the first event of another batch.
-    #[cold]
-    pub(crate) fn write_first(
-        &self,
-        current: &mut Option<Batch>,
-        kind: EventKind,
-        time: u64,
-        args: &[u64],
-    ) -> Result<(), NoMemory> {
-        let batch = self.refill(current, time)?;
-        // It begins at `time`, and any event fits into an empty batch.
-        let written = batch.append_timed(kind, 0, args);
-        debug_assert!(written, "{kind:?} is larger than a batch");
         Ok(())
     }
 

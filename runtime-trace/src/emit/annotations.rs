@@ -24,7 +24,7 @@ impl Emit<'_, '_> {
         self.mention_running();
         // A region's begin and end must agree, so neither is dropped singly.
         match self.pen.put_string(name) {
-            Ok(name) => self.pen.transition(kind, &[user_task, name.0, stack.0.0]),
+            Ok(name) => self.transition(kind, [user_task, name.0, stack.0.0]),
             Err(refused) => self.pen.end_early(refused),
         }
     }
@@ -36,8 +36,7 @@ impl Emit<'_, '_> {
         self.mention_running();
         match self.pen.put_string(name) {
             Ok(name) => {
-                self.pen
-                    .transition(EventKind::UserTaskBegin, &[id, parent, name.0, stack.0.0]);
+                self.transition(EventKind::UserTaskBegin, [id, parent, name.0, stack.0.0]);
             }
             Err(refused) => self.pen.end_early(refused),
         }
@@ -47,8 +46,7 @@ impl Emit<'_, '_> {
     #[inline]
     pub fn user_task_end(&self, id: u64, stack: StackId<'_>) {
         self.mention_running();
-        self.pen
-            .transition(EventKind::UserTaskEnd, &[id, stack.0.0]);
+        self.transition(EventKind::UserTaskEnd, [id, stack.0.0]);
     }
 
     /// The running task logs a message, for a user task or for none (0).
@@ -57,9 +55,9 @@ impl Emit<'_, '_> {
         self.mention_running();
         let category = self.pen.put_string(category);
         match category.and_then(|category| Ok((category, self.pen.emit_string(message)?))) {
-            Ok((category, message)) => self.pen.droppable(
+            Ok((category, message)) => self.droppable(
                 EventKind::UserLog,
-                &[user_task, category.0, message.0, stack.0.0],
+                [user_task, category.0, message.0, stack.0.0],
             ),
             Err(refused) => self.pen.lose(refused),
         }
@@ -70,7 +68,7 @@ impl Emit<'_, '_> {
     pub fn label(&self, label: &str) {
         self.mention_running();
         match self.pen.put_string(label) {
-            Ok(label) => self.pen.droppable(EventKind::GoLabel, &[label.0]),
+            Ok(label) => self.droppable(EventKind::GoLabel, [label.0]),
             Err(refused) => self.pen.lose(refused),
         }
     }
@@ -79,13 +77,13 @@ impl Emit<'_, '_> {
     #[inline]
     pub fn heap_alloc(&self, bytes: u64) {
         self.mention_running();
-        self.pen.droppable(EventKind::HeapAlloc, &[bytes]);
+        self.droppable(EventKind::HeapAlloc, [bytes]);
     }
 
     /// Bytes at which the next collection is due. Needs a proc.
     pub fn heap_goal(&self, bytes: u64) {
         self.mention_running();
-        self.pen.droppable(EventKind::HeapGoal, &[bytes]);
+        self.droppable(EventKind::HeapGoal, [bytes]);
     }
 
     /// The running task has stopped the world; `kind` says what for.
@@ -96,9 +94,7 @@ impl Emit<'_, '_> {
     pub fn stop_the_world_begin(&self, kind: &str, stack: StackId<'_>) {
         self.mention_running();
         match self.pen.put_string(kind) {
-            Ok(kind) => self
-                .pen
-                .transition(EventKind::STWBegin, &[kind.0, stack.0.0]),
+            Ok(kind) => self.transition(EventKind::STWBegin, [kind.0, stack.0.0]),
             Err(refused) => self.pen.end_early(refused),
         }
     }
@@ -106,6 +102,6 @@ impl Emit<'_, '_> {
     /// The world goes on.
     pub fn stop_the_world_end(&self) {
         self.mention_running();
-        self.pen.transition(EventKind::STWEnd, &[]);
+        self.transition(EventKind::STWEnd, []);
     }
 }

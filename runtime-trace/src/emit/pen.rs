@@ -1,15 +1,18 @@
-//! Writing one thread's events into one generation.
+//! Writing one thread's events into one generation, when it is not as usual.
 //!
-//! What happens nearly always is inlined into the scheduler: a check each for
-//! whether the generation has the task's and the proc's status and whether the
-//! batch has room, and then the bytes. All else is kept out of the way, in
-//! functions that take a [`Pen`] by value, so that nothing of an emission needs
-//! to be in memory.
+//! What happens nearly always is inlined into the scheduler: one look each at
+//! whether the thread knows the epoch, whether it holds what it held, and whether
+//! the batch has room ([`Now`](super::now::Now)), and then the bytes. All else is
+//! here, out of the way, in functions that take a [`Pen`] by value, so that nothing
+//! of an emission needs to be in memory.
+
+use core::cell::Cell;
 
 use trace_format::{EventKind, ProcStatus, TaskStatus};
 
 use super::Worker;
 use super::recent::mix;
+use crate::clock::Moment;
 use crate::loss::{Loss, Text};
 use crate::map::{Id, Vacant};
 use crate::pages::NoMemory;
@@ -104,7 +107,51 @@ impl Pen<'_, '_> {
 }
 
 /// Statuses and notes.
-impl Pen<'_, '_> {
+impl<'t> Pen<'_, 't> {
+    /// Writes the statuses of what the thread holds, if the generation has not got
+    /// them.
+    #[inline(always)]
+    pub(super) fn mention(
+        self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        statuses: (ProcStatus, TaskStatus),
+    ) {
+        let now = &self.worker.now;
+        if !(now.is_usual(self.epoch) && now.holds(proc, task)) {
+            self.tell(proc, task, statuses);
+        }
+    }
+
+    /// As [`mention`](Self::mention), for a thread that is about to hold a task.
+    #[inline(always)]
+    pub(super) fn mention_before_task(self, proc: Option<&'t ProcTrace>, status: ProcStatus) {
+        let now = &self.worker.now;
+        if !(now.is_usual(self.epoch) && now.holds_proc(proc)) {
+            self.tell(proc, None, (status, TaskStatus::Running));
+        }
+    }
+
+    #[cold]
+    fn tell(
+        self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        statuses: (ProcStatus, TaskStatus),
+    ) {
+        let now = &self.worker.now;
+        if now.is(self.epoch) && now.holds(proc, task) {
+            return;
+        }
+        if let Some(proc) = proc {
+            self.mention_proc(proc, statuses.0);
+        }
+        if let Some(task) = task {
+            self.mention_task(task, statuses.1, |_| {});
+        }
+        now.tell(self.epoch, proc, task);
+    }
+
     #[inline]
     pub(super) fn mention_proc(self, proc: &ProcTrace, status: ProcStatus) {
         if proc.latest_mention() != self.epoch {
@@ -148,10 +195,13 @@ impl Pen<'_, '_> {
             TaskStatus::Running | TaskStatus::Syscall => self.worker.id(),
             TaskStatus::Runnable | TaskStatus::Waiting => trace_format::limits::NO_THREAD,
         };
-        let args = [task.id(), thread, status as u64, self.stack(&pcs).0];
-        match args[3] {
-            0 => self.own(EventKind::GoStatus, &args[..3]),
-            _ => self.own(EventKind::GoStatusStack, &args),
+        let args = [task.id(), thread, status as u64];
+        match self.stack(&pcs) {
+            Id::EMPTY => self.own(EventKind::GoStatus, &args),
+            Id(stack) => self.own(
+                EventKind::GoStatusStack,
+                &[args[0], args[1], args[2], stack],
+            ),
         }
     }
 
@@ -181,14 +231,14 @@ impl Pen<'_, '_> {
         // Relaxed: a figure.
         let procs = shared.procs.load(Ordering::Relaxed);
         // If these cannot be written, the figures are still in the API.
-        let _ = self.write(EventKind::ProcsChange, &[u64::from(procs), 0]);
+        let _ = self.write(EventKind::ProcsChange, Moment::NONE, &[u64::from(procs), 0]);
         if let Some(losses) = shared.untold(self.epoch)
             && let Ok(message) = self.emit_string(<Text>::of(&losses).as_str())
         {
             // Relaxed: written before the epoch that `enter` has acquired.
             let category = shared.note_category.load(Ordering::Relaxed);
             let note = [0, category, message.0, 0];
-            if self.write(EventKind::UserLog, &note).is_ok() {
+            if self.write(EventKind::UserLog, Moment::NONE, &note).is_ok() {
                 shared.generation_losses[parity(self.epoch)].tell(losses.total());
             }
         }
@@ -197,70 +247,72 @@ impl Pen<'_, '_> {
 
 /// Events.
 impl Pen<'_, '_> {
-    /// Writes an event without which the trace would not be true.
-    #[inline(always)]
-    pub(super) fn transition(self, kind: EventKind, args: &[u64]) {
-        if let Err(refused) = self.write(kind, args) {
-            self.end_early(refused);
-        }
-    }
-
-    /// As [`transition`](Self::transition), for what the tracer says by itself:
-    /// if it cannot be written, the event that needs it is what is lost.
-    #[inline(always)]
+    /// Writes what the tracer says by itself: if it cannot be written, the event
+    /// that needs it is what is lost.
     pub(super) fn own(self, kind: EventKind, args: &[u64]) {
-        if let Err(refused) = self.write(kind, args) {
+        if let Err(refused) = self.write(kind, Moment::NONE, args) {
             self.lose_status(refused);
         }
     }
 
-    /// Writes an event without which the trace is still true.
-    #[inline(always)]
-    pub(super) fn droppable(self, kind: EventKind, args: &[u64]) {
-        if let Err(refused) = self.write(kind, args) {
-            self.lose(refused);
-        }
-    }
-
-    #[inline(always)]
-    fn write(self, kind: EventKind, args: &[u64]) -> Result<(), NoMemory> {
-        let worker = self.worker;
-        let latest = worker.latest.get();
-        let time = worker.shared.clock(self.epoch).now().max(latest);
-        // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
-        // `enter`, which returned this epoch, and `leave`; and writing an event
-        // does not come back here.
-        let written = unsafe {
-            worker.slot.with_buffer(self.epoch, |buffer| match buffer {
-                Some(batch) => batch.append_timed(kind, time - latest, args),
-                None => false,
-            })
-        };
-        if !written {
-            self.write_first(kind, time, args)?;
-        }
-        worker.latest.set(time);
-        worker.slot.count_event();
-        Ok(())
-    }
-
-    /// Writes the first event of another batch.
+    /// Writes an event, whatever the case: the system has the clock; or it is the
+    /// first one in an epoch or a batch, has a large number, or time stood still.
+    /// `now` is what the thread's clock says, if it was asked.
     #[cold]
-    fn write_first(self, kind: EventKind, time: u64, args: &[u64]) -> Result<(), NoMemory> {
+    #[inline(never)]
+    pub(super) fn write(self, kind: EventKind, now: Moment, args: &[u64]) -> Result<(), NoMemory> {
         let worker = self.worker;
+        let clock = worker.shared.clock(self.epoch);
+        let now = match now {
+            Moment::NONE => clock.now(),
+            now => worker.clock.time(now),
+        };
+        let latest = worker.clock.latest();
+        if worker.now.is(self.epoch)
+            && let Some(since) = now.checked_sub(latest)
+            // SAFETY: as in `Emit::write`.
+            && unsafe { worker.now.batch().append_short(kind, since, args) }
+        {
+            worker.clock.set_latest(now);
+            worker.slot.count_event();
+            return Ok(());
+        }
         worker.fence.set(worker.shared.threads.fence());
+        worker.now.forget();
+        let latest = Cell::new(latest);
         let stream = Stream {
             shared: worker.shared,
             env: worker.shared.env(&worker.held),
             epoch: self.epoch,
             thread: worker.slot.id(),
             offer: Some(worker.slot.offer(self.epoch)),
-            latest: &worker.latest,
+            latest: &latest,
         };
-        // SAFETY: as in `write`.
+        // SAFETY: this is the slot's thread (`Worker` is not `Sync`), between
+        // `enter`, which returned this epoch, and `leave`; and writing an event
+        // does not come back here.
         unsafe {
             worker.slot.with_buffer(self.epoch, |buffer| {
-                stream.write_first(buffer, kind, time, args)
+                stream.write(buffer, kind, now, args)?;
+                worker.clock.set_latest(latest.get());
+                let counted = worker.clock.follow(clock);
+                if let Some(batch) = buffer {
+                    worker.now.learn(self.epoch, batch.lend(), counted);
+                }
+                Ok(())
+            })?;
+        }
+        worker.slot.count_event();
+        Ok(())
+    }
+
+    /// Invariant 1 of `Now`. (So models see that the fast way is to the buffer, too.)
+    pub(super) fn knows_batch(self) -> bool {
+        let known = self.worker.now.batch();
+        // SAFETY: as in `write`.
+        unsafe {
+            self.worker.slot.with_buffer(self.epoch, |buffer| {
+                buffer.as_ref().is_some_and(|own| own.lend() == known)
             })
         }
     }

@@ -5,8 +5,10 @@ use core::cell::Cell;
 use trace_format::{ProcStatus, TaskStatus};
 
 use super::Emit;
+use super::now::Now;
 use super::pen::Pen;
 use super::recent::Recent;
+use crate::clock::OwnClock;
 use crate::lock::Held;
 use crate::loss::Loss;
 use crate::pages::NoMemory;
@@ -16,18 +18,6 @@ use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
 use crate::sync::{AtomicU64, Fence, Ordering};
 use crate::thread::Slot;
-
-/// What a thread holds, as the trace knows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bound<'t> {
-    /// The epoch that was told; 0 if none was.
-    pub(super) epoch: u64,
-    pub(super) proc: Option<&'t ProcTrace>,
-    /// The task's ID, 0 if there is none, and the epoch of its latest mention.
-    /// Its state may be gone by the time that this is needed.
-    pub(super) task: u64,
-    pub(super) mentioned: u64,
-}
 
 /// A thread's handle on the tracer.
 ///
@@ -52,9 +42,9 @@ pub struct Worker<'t> {
     pub(super) names: Recent<64>,
     /// Stacks that it had last.
     pub(super) stacks: Recent<1024>,
-    /// Time of this thread's latest event.
-    pub(super) latest: Cell<u64>,
-    pub(super) bound: Cell<Bound<'t>>,
+    /// The time of its latest event, and of the next.
+    pub(super) clock: OwnClock,
+    pub(super) now: Now<'t>,
     /// The epoch in which this thread's task entered the system call that it is
     /// in; 0 if it is in none.
     pub(super) in_syscall: Cell<u64>,
@@ -85,13 +75,8 @@ impl<'t> Worker<'t> {
             fence: Cell::new(Fence::Own),
             names: Recent::new(),
             stacks: Recent::new(),
-            latest: Cell::new(0),
-            bound: Cell::new(Bound {
-                epoch: 0,
-                proc: None,
-                task: 0,
-                mentioned: 0,
-            }),
+            clock: OwnClock::new(),
+            now: Now::new(),
             in_syscall: Cell::new(0),
             statusless: Cell::new((0, Loss::AfterEnd)),
         })
@@ -153,6 +138,7 @@ impl<'t> Worker<'t> {
             if let Some(task) = task {
                 emit.pen.mention_task(task, TaskStatus::Running, stack);
             }
+            emit.tell();
             emit.write_notes();
         }
     }
@@ -168,21 +154,21 @@ impl Drop for Worker<'_> {
             self.slot.give_up();
             return;
         }
-        let bound = self.bound.get();
+        let (told, proc, task) = self.now.told();
         if let Some(emit) = self.acquire(None, None) {
             // Relaxed: written before the epoch that `acquire` has acquired.
             let first = self.shared.first_epoch.load(Ordering::Relaxed);
             // What an earlier file was told goes with it, and what was entered
             // in it was left untraced.
-            if bound.epoch >= first {
+            if told >= first {
                 let in_syscall = self.in_syscall.get() >= first;
-                emit.proc.set(bound.proc.filter(|_| !in_syscall));
-                let task = (bound.task != 0).then_some((bound.task, bound.mentioned));
-                emit.close(task, in_syscall);
+                emit.proc.set(proc.filter(|_| !in_syscall));
+                emit.close(task.map(|id| (id, told)), in_syscall);
             }
             let out = self
                 .shared
                 .out(emit.pen.epoch, &self.shared.env(&self.held));
+            self.now.forget();
             // SAFETY: this is the slot's thread, within `emit`, and no other
             // use of the buffer is in progress.
             unsafe {

@@ -129,7 +129,8 @@ impl<'a> Sweep<'a> {
             offer: None,
             latest: &self.latest,
         };
-        stream.write(&mut self.batch.borrow_mut(), kind, args)?;
+        let now = self.shared.clock(self.epoch).now();
+        stream.write(&mut self.batch.borrow_mut(), kind, now, args)?;
         // Relaxed: the mover's.
         self.shared
             .latest

@@ -47,7 +47,7 @@ unsafe fn write(shared: &Shared, slot: &Slot, id: u64) -> bool {
     unsafe {
         slot.with_buffer(1, |buffer| {
             stream
-                .write(buffer, EventKind::GoCreate, &[id, 0, 0])
+                .write(buffer, EventKind::GoCreate, 0, &[id, 0, 0])
                 .is_ok()
         })
     }
