@@ -5,7 +5,7 @@
 //! program counters first, and hashed. Here its calls are compared as they are
 //! with those of a stack that had the same innermost call, whose ID was kept.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use runtime_trace::{Emit, KeptStack, StackId};
 
@@ -18,21 +18,21 @@ const KEPT: usize = 16;
 const DEEPEST: usize = 16;
 
 /// What a thread remembers.
-pub(super) struct Recent(RefCell<[Entry; KEPT]>);
+pub(super) struct Recent([Entry; KEPT]);
 
 struct Entry {
-    id: KeptStack,
-    depth: usize,
-    calls: [u64; DEEPEST],
+    id: Cell<KeptStack>,
+    depth: Cell<usize>,
+    calls: [Cell<u64>; DEEPEST],
 }
 
 impl Recent {
     pub(super) fn new() -> Recent {
-        Recent(RefCell::new(std::array::from_fn(|_| Entry {
-            id: KeptStack::NONE,
-            depth: 0,
-            calls: [0; DEEPEST],
-        })))
+        Recent(std::array::from_fn(|_| Entry {
+            id: Cell::new(KeptStack::NONE),
+            depth: Cell::new(0),
+            calls: [const { Cell::new(0) }; DEEPEST],
+        }))
     }
 
     /// The ID of a stack: kept, or else what `find` says.
@@ -46,18 +46,15 @@ impl Recent {
         let Some(innermost) = stack.frames.last() else {
             return find();
         };
-        let place = place(innermost);
-        if let Ok(entries) = self.0.try_borrow()
-            && entries[place].is(stack.frames)
-            && let Some(id) = emit.recall(entries[place].id)
+        let entry = &self.0[place(innermost)];
+        if entry.is(stack.frames)
+            && let Some(id) = emit.recall(entry.id.get())
         {
             return id;
         }
         let id = find();
-        if stack.frames.len() <= DEEPEST
-            && let Ok(mut entries) = self.0.try_borrow_mut()
-        {
-            entries[place].set(emit.keep(id), stack.frames);
+        if stack.frames.len() <= DEEPEST {
+            entry.set(emit.keep(id), stack.frames);
         }
         id
     }
@@ -81,18 +78,20 @@ fn call(frame: &Frame) -> u64 {
 impl Entry {
     #[inline]
     fn is(&self, frames: &[Frame]) -> bool {
-        self.depth == frames.len()
-            && frames
+        self.depth.get() == frames.len()
+            && self
+                .calls
                 .iter()
-                .enumerate()
-                .all(|(i, frame)| self.calls.get(i) == Some(&call(frame)))
+                .zip(frames)
+                .all(|(kept, frame)| kept.get() == call(frame))
     }
 
-    fn set(&mut self, id: KeptStack, frames: &[Frame]) {
-        self.id = id;
-        self.depth = frames.len();
-        for (kept, frame) in self.calls.iter_mut().zip(frames) {
-            *kept = call(frame);
+    /// Keeps the ID of a stack of at most `DEEPEST` calls.
+    fn set(&self, id: KeptStack, frames: &[Frame]) {
+        self.id.set(id);
+        self.depth.set(frames.len());
+        for (kept, frame) in self.calls.iter().zip(frames) {
+            kept.set(call(frame));
         }
     }
 }
