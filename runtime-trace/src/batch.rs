@@ -259,6 +259,40 @@ impl Lent {
     #[inline(always)]
     #[must_use]
     pub(crate) unsafe fn append_short(self, kind: EventKind, since: u64, args: &[u64]) -> bool {
+        // SAFETY: the caller's word; `put` writes no more than `MAX_LEN` bytes.
+        unsafe { self.append(kind, since, args, |bytes, at, value| put(bytes, at, value)) }
+    }
+
+    /// As [`Batch::append_timed`], whatever the numbers.
+    ///
+    /// # Safety
+    ///
+    /// As for [`append_short`](Self::append_short).
+    #[must_use]
+    pub(crate) unsafe fn append_timed(self, kind: EventKind, since: u64, args: &[u64]) -> bool {
+        // SAFETY: the caller's word; nor does `put_long`.
+        unsafe {
+            self.append(kind, since, args, |bytes, at, value| {
+                put(bytes, at, value).or_else(|| Some(put_long(bytes, at, value)))
+            })
+        }
+    }
+
+    /// Appends with `put`, which writes a number at a place and returns where the next
+    /// one goes, or that it does not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`append_short`](Self::append_short); and of `MAX_LEN` bytes at the place
+    /// `put` writes no more.
+    #[inline(always)]
+    unsafe fn append(
+        self,
+        kind: EventKind,
+        since: u64,
+        args: &[u64],
+        put: impl Fn(*mut u8, usize, u64) -> Option<usize>,
+    ) -> bool {
         debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
         let block = self.0.as_ptr();
         // SAFETY: the caller's word: there is a block, whose header nobody has
@@ -271,8 +305,7 @@ impl Lent {
         }
         // SAFETY: the caller's word: nobody else has the cell. What is written is
         // behind `used`, which `peek` does not reach, and there are at least
-        // `timed_size` bytes, as just checked: one, and `MAX_LEN` for each number,
-        // of which `put` writes no more.
+        // `timed_size` bytes, as just checked: one, and `MAX_LEN` for each number.
         let end = unsafe {
             let bytes = (&raw mut (*block).bytes).cast::<u8>();
             (*block).place.with_mut(|_| {
@@ -368,6 +401,17 @@ unsafe fn put(bytes: *mut u8, at: usize, value: u64) -> Option<usize> {
         to.cast::<u64>().write_unaligned(word.to_le());
         Some(at + len)
     }
+}
+
+/// As [`put`], for numbers that are too large for it.
+///
+/// # Safety
+///
+/// As there.
+unsafe fn put_long(bytes: *mut u8, at: usize, value: u64) -> usize {
+    // SAFETY: the caller's word.
+    let to = unsafe { slice::from_raw_parts_mut(bytes.add(at), varint::MAX_LEN) };
+    at + varint::encode(value, to)
 }
 
 /// Most bytes that a timed event with `args` arguments takes.
@@ -466,7 +510,7 @@ mod tests {
     /// nothing at all if there is a long one.
     #[test]
     fn short_events_are_the_same() {
-        const LONG: u64 = 1 << 21;
+        const LONG: u64 = 1 << 28;
         // SAFETY: the batch was begun, and its owner waits.
         let short = |batch: &Batch, since, args: &[u64]| unsafe {
             batch.lend().append_short(EventKind::GoUnblock, since, args)
@@ -479,6 +523,7 @@ mod tests {
             300,
             (1 << 14) - 1,
             1 << 14,
+            1 << 21,
             LONG - 1,
             LONG,
             u64::MAX,

@@ -48,7 +48,7 @@ pub fn encode(mut value: u64, out: &mut [u8]) -> usize {
     at + 1
 }
 
-/// The encoding of a number below 2²¹ as a word whose first bytes, in memory
+/// The encoding of a number below 2²⁸ as a word whose first bytes, in memory
 /// order once it is stored as little-endian, are the encoding, and their number.
 /// The bytes behind them are of no meaning. `None` for larger numbers.
 ///
@@ -65,9 +65,13 @@ pub const fn pack(value: u64) -> Option<(u64, usize)> {
     if value < 1 << 14 {
         return Some((two | MORE, 2));
     }
+    let three = two.wrapping_add(two & !0x7fff);
     if value < 1 << 21 {
-        let three = two + (two & !0x7fff);
         return Some((three | MORE << 8 | MORE, 3));
+    }
+    if value < 1 << 28 {
+        let four = three + (three & !0x7f_ffff);
+        return Some((four | MORE << 16 | MORE << 8 | MORE, 4));
     }
     None
 }
@@ -148,7 +152,7 @@ mod tests {
                 Some((word, len)) => {
                     assert_eq!(word.to_le_bytes()[..len], out[..used], "{value}");
                 }
-                None => assert!(used > 3, "{value}"),
+                None => assert!(used > 4, "{value}"),
             }
         }
     }

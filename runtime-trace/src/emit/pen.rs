@@ -271,7 +271,7 @@ impl Pen<'_, '_> {
         if worker.now.is(self.epoch)
             && let Some(since) = now.checked_sub(latest)
             // SAFETY: as in `Emit::write`.
-            && unsafe { worker.now.batch().append_short(kind, since, args) }
+            && unsafe { worker.now.batch().append_timed(kind, since, args) }
         {
             worker.clock.set_latest(now);
             worker.slot.count_event();
