@@ -171,17 +171,8 @@ impl Batch {
     /// many arguments.
     #[must_use]
     pub(crate) fn append_timed(&mut self, kind: EventKind, since: u64, args: &[u64]) -> bool {
-        debug_assert_eq!(kind.args().len(), args.len(), "{kind:?}");
-        let max = timed_size(args.len());
-        let has_room = self.has_room(max);
-        if has_room {
-            self.append(max, |to| {
-                to[0] = kind as u8;
-                let numbers = [since].into_iter().chain(args.iter().copied());
-                numbers.fold(1, |at, number| at + varint::encode(number, &mut to[at..]))
-            });
-        }
-        has_room
+        // SAFETY: we own the batch (Invariant 1), and it is there as long.
+        unsafe { self.lend().append_timed(kind, since, args) }
     }
 
     /// The batch, for who knows better than by looking that it may append to it.
@@ -255,7 +246,7 @@ impl Lent {
     ///
     /// # Safety
     ///
-    /// The batch was begun, is still there, and whoever has it leaves it alone.
+    /// The batch is still there, and whoever has it leaves it alone.
     #[inline(always)]
     #[must_use]
     pub(crate) unsafe fn append_short(self, kind: EventKind, since: u64, args: &[u64]) -> bool {
@@ -530,21 +521,27 @@ mod tests {
         ];
         with_batch(|one| {
             with_batch(|other| {
+                let mut wrote = std::vec::Vec::new();
                 for since in edges {
                     for args in [[since, 5, 0], [7, since, 1 << 14], [1, 2, since]] {
                         let is_short = short(one, since, &args);
                         assert_eq!(is_short, since < LONG, "{since}, {args:?}");
                         if is_short {
                             assert!(other.append_timed(EventKind::GoUnblock, since, &args));
+                            wrote.push(args);
                         }
                         assert_eq!(one.bytes(), other.bytes());
                     }
                 }
                 while short(one, 1, &[2, 3, 4]) {
                     assert!(other.append_timed(EventKind::GoUnblock, 1, &[2, 3, 4]));
+                    wrote.push([2, 3, 4]);
                 }
                 assert!(!other.append_timed(EventKind::GoUnblock, 1, &[2, 3, 4]));
                 assert_eq!(one.bytes(), other.bytes());
+                let mut read = wrote.iter();
+                one.events(|_, args| assert_eq!(read.next().map(|args| &args[..]), Some(args)));
+                assert_eq!(read.next(), None);
             });
         });
     }

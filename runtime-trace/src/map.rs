@@ -31,10 +31,10 @@
 //!    the directory.
 //! 2. A node's ID and key are written before a link to it is, and never after.
 //! 3. A key's nodes lie on the path that its hash spells: the directory's slot by
-//!    the first bits, then two bits a level from the thirteenth on; existing nodes do not move when
-//!    children appear, so the key is compared at every level. A link whose hash
-//!    bits differ from the key's leads to another key: that node is passed
-//!    without looking at what it holds.
+//!    the first bits, then two bits a level from the thirteenth on; existing nodes
+//!    do not move when children appear, so the key is compared at every level. A
+//!    link whose hash bits differ from the key's leads to another key: that node is
+//!    passed without looking at what it holds.
 //! 4. No key has two nodes: both would end in the same first empty slot of the
 //!    same path, where one wins and the other finds it. A racing insert of an
 //!    equal key therefore wastes at most one node and one ID; racing inserts of
