@@ -19,7 +19,9 @@
 //! 3. A transition into running is emitted after the fact, and a proc is taken
 //!    before the [`Emit`] begins in which its start is emitted.
 //! 4. `proc` and `task` of [`Worker::acquire`] are what the thread holds just
-//!    before the events that follow.
+//!    before the events that follow. While its task is in a system call, that is
+//!    the task alone: the proc may be taken away at any moment. With the proc come
+//!    only the calls that begin and end the system call.
 //! 5. An [`Emit`] is short: nothing blocks or waits while it lives. Whoever ends
 //!    a generation waits for it, with the patience of [`Config::patience`].
 //!
@@ -34,6 +36,14 @@
 //! The child of a fork finds tracing off (on Linux), and may go on as if nothing
 //! were. A fork is not made while an [`Emit`] lives. See
 //! `docs/decisions/0012-threads-that-do-not-leave.md`.
+//!
+//! # What needs a running task
+//!
+//! Readers refuse an annotation (a log, a label, a region, a user task, a stop of
+//! the world) that comes from no running task: from a thread that has no proc or no
+//! task, or whose task is in a system call. Such a call writes nothing and counts
+//! as [`Loss::NoTask`](crate::Loss::NoTask). So does a figure of the heap from a
+//! thread without a proc. Any thread may wake a task at any time.
 //!
 //! # Losses
 //!
@@ -65,12 +75,26 @@ use crate::status::{ProcTrace, TaskTrace};
 pub use self::worker::Worker;
 
 /// A stack's ID, good for the [`Emit`] that gave it.
+///
+/// An [`Emit`] into another generation, or of another tracer, knows nothing of it:
+/// its event is written without a stack, and that is counted
+/// ([`Loss::ForeignStack`](crate::Loss::ForeignStack)).
 #[derive(Clone, Copy, Debug)]
-pub struct StackId<'i>(Id, core::marker::PhantomData<&'i ()>);
+pub struct StackId<'i> {
+    kept: KeptStack,
+    emit: core::marker::PhantomData<&'i ()>,
+}
 
 impl StackId<'_> {
     /// No stack.
-    pub const NONE: Self = Self(Id::EMPTY, core::marker::PhantomData);
+    pub const NONE: Self = Self::of(KeptStack::NONE);
+
+    const fn of(kept: KeptStack) -> Self {
+        Self {
+            kept,
+            emit: core::marker::PhantomData,
+        }
+    }
 }
 
 /// A stack's ID to be kept, for who can tell that a stack is the same as before
@@ -106,8 +130,8 @@ impl Drop for Emit<'_, '_> {
 }
 
 impl Emit<'_, '_> {
-    /// Which generation the events go to: a number that is never used twice in
-    /// the life of a tracer, and never 0.
+    /// Which generation the events go to: a number that no generation of any tracer
+    /// has twice in the life of a process, and never 0.
     pub fn epoch(&self) -> u64 {
         self.pen.epoch
     }
@@ -115,24 +139,35 @@ impl Emit<'_, '_> {
     /// The ID of a stack. Without memory for it, no stack, which is counted.
     #[inline]
     pub fn stack(&self, pcs: &Pcs) -> StackId<'_> {
-        StackId(self.pen.stack(pcs), core::marker::PhantomData)
+        StackId::of(KeptStack {
+            id: self.pen.stack(pcs),
+            epoch: self.pen.epoch,
+        })
     }
 
     /// What [`recall`](Self::recall) makes this ID again of, as long as the
     /// generation lasts.
     #[inline]
     pub fn keep(&self, stack: StackId<'_>) -> KeptStack {
-        KeptStack {
-            id: stack.0,
-            epoch: self.pen.epoch,
-        }
+        stack.kept
     }
 
-    /// The ID that was kept, if it is of this generation. (It must be this
-    /// tracer's, or it is another stack's.)
+    /// The ID that was kept, if it is of this generation of this tracer.
     #[inline]
     pub fn recall(&self, kept: KeptStack) -> Option<StackId<'_>> {
-        (kept.epoch == self.pen.epoch).then_some(StackId(kept.id, core::marker::PhantomData))
+        (kept.epoch == self.pen.epoch).then_some(StackId::of(kept))
+    }
+
+    /// The number that stands for a stack in an event: 0, for none, if it is not of
+    /// this generation.
+    #[inline(always)]
+    fn at(&self, stack: StackId<'_>) -> u64 {
+        let KeptStack { id, epoch } = stack.kept;
+        if epoch == self.pen.epoch || id == Id::EMPTY {
+            id.0
+        } else {
+            self.pen.refuse_stack()
+        }
     }
 }
 
@@ -140,10 +175,13 @@ impl Emit<'_, '_> {
 impl<'t> Emit<'_, 't> {
     /// The thread has taken an idle proc.
     pub fn proc_start(&self, proc: &'t ProcTrace) {
-        // A thread that takes a proc while it has a task is in a system call.
-        self.set_in_syscall(self.task.get().is_some());
-        self.mention(TaskStatus::Syscall, ProcStatus::Running);
+        self.mention_as(TaskStatus::Syscall, ProcStatus::Running);
         self.pen.mention_proc(proc, ProcStatus::Idle);
+        // A thread that takes a proc while it has a task is in a system call.
+        if self.task.get().is_some() {
+            let now = &self.pen.worker.now;
+            now.enter_syscall(self.pen.epoch, ProcStatus::Running);
+        }
         self.transition(
             EventKind::ProcStart,
             [u64::from(proc.id()), proc.next_sequence()],
@@ -153,7 +191,7 @@ impl<'t> Emit<'_, 't> {
 
     /// The thread is giving up its proc.
     pub fn proc_stop(&self) {
-        self.mention(TaskStatus::Syscall, ProcStatus::Running);
+        self.mention_as(TaskStatus::Syscall, ProcStatus::Running);
         self.transition(EventKind::ProcStop, []);
         self.set_proc(None);
     }
@@ -162,7 +200,7 @@ impl<'t> Emit<'_, 't> {
     /// `from_worker`, whose task is in a system call. The proc is idle then.
     pub fn proc_steal(&self, proc: &'t ProcTrace, from_worker: u64) {
         self.pen.mention_proc(proc, ProcStatus::SyscallAbandoned);
-        self.mention(TaskStatus::Running, ProcStatus::Running);
+        self.mention();
         self.transition(
             EventKind::ProcSteal,
             [u64::from(proc.id()), proc.next_sequence(), from_worker],
@@ -188,19 +226,17 @@ impl<'e> Emit<'e, '_> {
 
     #[inline]
     fn create(&self, kind: EventKind, new: &TaskTrace, entry: StackId<'_>, stack: StackId<'_>) {
-        self.mention_running();
+        self.mention();
         new.mention(self.pen.epoch); // Its creation is its first mention.
-        self.transition(kind, [new.id(), entry.0.0, stack.0.0]);
+        self.transition(kind, [new.id(), self.at(entry), self.at(stack)]);
     }
 
     /// A runnable task has started to run on this thread's proc.
     #[inline(always)]
     pub fn task_start(&self, task: &'e TaskTrace) {
-        self.pen
-            .mention_before_task(self.proc.get(), ProcStatus::Running);
+        self.pen.mention_before_task(self.proc.get());
         self.pen.mention_task(task, TaskStatus::Runnable, |_| {});
         self.transition(EventKind::GoStart, [task.id(), task.next_sequence()]);
-        self.set_in_syscall(false);
         self.set_task(Some(task));
         self.write_notes();
     }
@@ -208,28 +244,28 @@ impl<'e> Emit<'e, '_> {
     /// The running task gives up its proc and stays runnable.
     #[inline(always)]
     pub fn task_stop(&self, reason: StopReason, stack: StackId<'_>) {
-        self.mention_running();
+        self.mention();
         let reason = self
             .pen
             .worker
             .shared
             .tables(self.pen.epoch)
             .stop_reason(reason);
-        self.transition(EventKind::GoStop, [reason.0, stack.0.0]);
+        self.transition(EventKind::GoStop, [reason.0, self.at(stack)]);
         self.set_task(None);
     }
 
     /// The running task blocks.
     #[inline(always)]
     pub fn task_block(&self, reason: BlockReason, stack: StackId<'_>) {
-        self.mention_running();
+        self.mention();
         let reason = self
             .pen
             .worker
             .shared
             .tables(self.pen.epoch)
             .block_reason(reason);
-        self.transition(EventKind::GoBlock, [reason.0, stack.0.0]);
+        self.transition(EventKind::GoBlock, [reason.0, self.at(stack)]);
         self.set_task(None);
     }
 
@@ -244,10 +280,10 @@ impl<'e> Emit<'e, '_> {
         stack: StackId<'_>,
     ) {
         self.pen.mention_task(task, TaskStatus::Waiting, waits_at);
-        self.mention_running();
+        self.mention();
         self.transition(
             EventKind::GoUnblock,
-            [task.id(), task.next_sequence(), stack.0.0],
+            [task.id(), task.next_sequence(), self.at(stack)],
         );
     }
 
@@ -267,7 +303,7 @@ impl<'e> Emit<'e, '_> {
     #[inline]
     fn switch(&self, kind: EventKind, next: &'e TaskTrace, waits_at: impl FnOnce(&mut Pcs)) {
         self.pen.mention_task(next, TaskStatus::Waiting, waits_at);
-        self.mention_running();
+        self.mention();
         self.transition(kind, [next.id(), next.next_sequence()]);
         self.set_task(Some(next));
     }
@@ -275,7 +311,7 @@ impl<'e> Emit<'e, '_> {
     /// The running task ends.
     #[inline]
     pub fn task_end(&self) {
-        self.mention_running();
+        self.mention();
         self.transition(EventKind::GoDestroy, []);
         self.set_task(None);
     }
@@ -287,19 +323,21 @@ impl<'e> Emit<'e, '_> {
     /// nothing is written: the rules exclude it.
     #[inline]
     pub fn syscall_begin(&self, stack: StackId<'_>) {
-        self.mention_running();
+        self.mention();
         if let Some(proc) = self.proc.get() {
-            self.transition(EventKind::GoSyscallBegin, [proc.next_sequence(), stack.0.0]);
-            self.set_in_syscall(true);
+            let args = [proc.next_sequence(), self.at(stack)];
+            self.transition(EventKind::GoSyscallBegin, args);
+            let now = &self.pen.worker.now;
+            now.enter_syscall(self.pen.epoch, ProcStatus::Syscall);
         }
     }
 
     /// The task leaves the system call with the proc it went in with.
     #[inline]
     pub fn syscall_end(&self) {
-        self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
+        self.mention_as(TaskStatus::Syscall, ProcStatus::Syscall);
         self.transition(EventKind::GoSyscallEnd, []);
-        self.set_in_syscall(false);
+        self.pen.worker.now.leave_syscall();
     }
 
     /// The task leaves the system call, in which it has lost its proc. It is
@@ -308,9 +346,9 @@ impl<'e> Emit<'e, '_> {
     /// The task's status may be written by this, so the thread holds it before
     /// [`acquire`](Worker::acquire): no sweep visits it meanwhile.
     pub fn syscall_end_blocked(&self) {
-        self.mention(TaskStatus::Syscall, ProcStatus::Running);
+        self.mention_as(TaskStatus::Syscall, ProcStatus::Running);
         self.transition(EventKind::GoSyscallEndBlocked, []);
-        self.set_in_syscall(false);
+        self.pen.worker.now.leave_syscall();
         self.set_task(None);
     }
 
@@ -321,36 +359,37 @@ impl<'e> Emit<'e, '_> {
     /// miss the task, a [`Host::sweep`](crate::Host::sweep) finds it from before
     /// [`acquire`](Worker::acquire) on, and waits until it is in the system call.
     pub fn task_create_in_syscall(&self, new: &'e TaskTrace) {
+        // The thread has no task before, but perhaps a proc.
+        self.mention();
         new.mention(self.pen.epoch);
         self.transition(EventKind::GoCreateSyscall, [new.id()]);
-        self.set_in_syscall(true);
-        self.task.set(Some(new));
-        self.tell();
+        let now = &self.pen.worker.now;
+        now.enter_syscall(self.pen.epoch, ProcStatus::Running);
+        self.set_task(Some(new));
     }
 
     /// The task that is in a system call ends, and the thread's proc, if it
     /// still had one, is up for stealing.
     pub fn task_end_in_syscall(&self) {
-        self.mention_task(TaskStatus::Syscall);
+        if let Some(task) = self.task.get() {
+            self.pen.mention_task(task, TaskStatus::Syscall, |_| {});
+        }
         self.transition(EventKind::GoDestroySyscall, []);
-        self.set_in_syscall(false);
         self.task.set(None);
         self.proc.set(None);
-        self.tell();
-    }
-
-    #[inline]
-    fn set_in_syscall(&self, is: bool) {
-        self.pen
-            .worker
-            .in_syscall
-            .set(if is { self.pen.epoch } else { 0 });
+        let now = &self.pen.worker.now;
+        now.leave_syscall();
+        // The proc, if there was one, is perhaps not mentioned; but then it is not
+        // this thread's any more.
+        now.tell(self.pen.epoch, None, None);
     }
 
     /// The thread is gone: ends its task, whose ID and latest mention are known,
     /// and stops its proc. From a system call only the task goes.
     fn close(&self, task: Option<(u64, u64)>, in_syscall: bool) {
-        self.mention_proc(ProcStatus::Running);
+        if let Some(proc) = self.proc.get() {
+            self.pen.mention_proc(proc, ProcStatus::Running);
+        }
         if let Some((id, mentioned)) = task {
             let (status, end) = if in_syscall {
                 (TaskStatus::Syscall, EventKind::GoDestroySyscall)
@@ -371,29 +410,18 @@ impl<'e> Emit<'e, '_> {
 
 /// What this thread holds.
 impl<'e, 't> Emit<'e, 't> {
-    #[inline]
-    fn mention_running(&self) {
-        self.mention(TaskStatus::Running, ProcStatus::Running);
-    }
-
-    /// Writes the statuses of what this thread holds, if the generation has
-    /// not got them.
+    /// Writes the statuses of what this thread holds, if the generation has not
+    /// got them: what they are follows from what it holds and has said.
     #[inline(always)]
-    fn mention(&self, task: TaskStatus, proc: ProcStatus) {
+    fn mention(&self) {
+        self.pen.mention(self.proc.get(), self.task.get(), None);
+    }
+
+    /// As [`mention`](Self::mention), where the event to come says what they are.
+    #[inline(always)]
+    fn mention_as(&self, task: TaskStatus, proc: ProcStatus) {
         self.pen
-            .mention(self.proc.get(), self.task.get(), (proc, task));
-    }
-
-    fn mention_proc(&self, status: ProcStatus) {
-        if let Some(proc) = self.proc.get() {
-            self.pen.mention_proc(proc, status);
-        }
-    }
-
-    fn mention_task(&self, status: TaskStatus) {
-        if let Some(task) = self.task.get() {
-            self.pen.mention_task(task, status, |_| {});
-        }
+            .mention(self.proc.get(), self.task.get(), Some((proc, task)));
     }
 
     /// The thread holds another proc than before, mentioned like all it holds.
@@ -408,14 +436,6 @@ impl<'e, 't> Emit<'e, 't> {
     fn set_task(&self, task: Option<&'e TaskTrace>) {
         self.task.set(task);
         self.pen.worker.now.set_task(task);
-    }
-
-    /// The thread holds what this says. Perhaps not all of that is mentioned: the
-    /// next event looks.
-    fn tell(&self) {
-        let now = &self.pen.worker.now;
-        now.forget();
-        now.tell(self.pen.epoch, self.proc.get(), self.task.get());
     }
 
     #[inline]

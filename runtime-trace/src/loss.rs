@@ -56,10 +56,16 @@ causes! {
     Reentrant = "re-entrant",
     /// Emitted after the trace had to end early.
     AfterEnd = "after the trace's early end",
+    /// An annotation from a thread on which no task runs, or a figure of the heap
+    /// from one without a proc: readers would refuse it.
+    NoTask = "no running task",
+    /// A stack that was left out of an event, because its ID is of another
+    /// generation or of another tracer.
+    ForeignStack = "stack of another generation",
     /// A stack that was left out of an event, for want of memory.
     Stack = "stack left out",
-    /// A stack that was written without some of its names, and perhaps with its
-    /// root frame only, for want of memory.
+    /// A stack that was written without some of its frames, for want of memory for
+    /// their names: perhaps with its root only.
     Names = "stack without names",
 }
 
@@ -78,9 +84,10 @@ impl Losses {
     }
 
     /// How many events were lost, whatever the cause. An event without its
-    /// stack, or without the names in it, is not lost.
+    /// stack, or without some frames of it, is not lost.
     pub fn events(&self) -> u64 {
-        self.total() - self.count(Loss::Stack) - self.count(Loss::Names)
+        let stacks = [Loss::ForeignStack, Loss::Stack, Loss::Names];
+        self.total() - stacks.map(|cause| self.count(cause)).iter().sum::<u64>()
     }
 
     /// How much was lost, stacks included.

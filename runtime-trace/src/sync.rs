@@ -174,6 +174,41 @@ pub(crate) enum Fence {
     Own,
 }
 
+/// Who fences as one thread enters. The thread's signal handlers read it as well,
+/// perhaps in the middle of its emission, so it is an atomic word.
+///
+/// It is `core`'s in models, too: only one thread has it, and models have no signals.
+#[derive(Debug)]
+pub(crate) struct OwnFence(core::sync::atomic::AtomicU64);
+
+impl OwnFence {
+    pub(crate) const fn new(fence: Fence) -> Self {
+        Self(core::sync::atomic::AtomicU64::new(fence as u64))
+    }
+
+    /// 0 if others fence.
+    #[inline(always)]
+    pub(crate) fn word(&self) -> u64 {
+        const { assert!(Fence::Other as u64 == 0) };
+        // Relaxed: this thread's own store, or that of an epoch ago. A handler that
+        // reads the older value fences for nothing.
+        self.0.load(core::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn get(&self) -> Fence {
+        match self.word() {
+            0 => Fence::Other,
+            _ => Fence::Own,
+        }
+    }
+
+    pub(crate) fn set(&self, fence: Fence) {
+        // Relaxed: see `word`.
+        self.0
+            .store(fence as u64, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 impl Fence {
     /// The rare one's part, between its store and its loads: whether it did it.
     pub(crate) fn settle(self) -> bool {

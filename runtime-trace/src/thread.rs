@@ -85,8 +85,8 @@ use crate::queue::parity;
 use crate::region::{AllocError, Region};
 use crate::shared::Shared;
 use crate::sync::{
-    AtomicBool, AtomicPtr, AtomicU64, Fence, Ordering, Patience, UnsafeCell, const_unless_loom,
-    store_before_load,
+    AtomicBool, AtomicPtr, AtomicU64, Fence, Ordering, OwnFence, Patience, UnsafeCell,
+    const_unless_loom, store_before_load,
 };
 use crate::sys;
 
@@ -453,13 +453,13 @@ impl Slot {
         &self,
         epoch: &AtomicU64,
         seen: u64,
-        fence: &Cell<Fence>,
+        fence: &OwnFence,
         busy: impl FnOnce(u64),
     ) -> Option<u64> {
-        const { assert!(OUT == 0 && Fence::Other as u64 == 0) };
+        const { assert!(OUT == 0) };
         // Relaxed: this thread's own store. That it is out and that others fence is
         // one test.
-        if self.writing.load(Ordering::Relaxed) | fence.get() as u64 == 0 {
+        if self.writing.load(Ordering::Relaxed) | fence.word() == 0 {
             if self.name(epoch, seen, Fence::Other) {
                 return Some(seen);
             }
@@ -473,7 +473,7 @@ impl Slot {
 
     /// As [`enter`](Self::enter), whatever the case; 0 for `None`.
     #[cold]
-    fn enter_slowly(&self, epoch: &AtomicU64, fence: &Cell<Fence>, busy: impl FnOnce(u64)) -> u64 {
+    fn enter_slowly(&self, epoch: &AtomicU64, fence: &OwnFence, busy: impl FnOnce(u64)) -> u64 {
         if let Some(epoch) = self.is_writing() {
             busy(epoch);
             return 0;

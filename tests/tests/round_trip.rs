@@ -26,7 +26,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use runtime_trace::{
-    Config, Frame, Host, ProcTrace, Sweep, SweptState, Symbolizer, TaskTrace, Tracer, Version,
+    Config, Frame, Host, Loss, ProcTrace, Sweep, SweptState, Symbolizer, TaskTrace, Tracer, Version,
 };
 use trace_format::limits::NO_THREAD;
 use trace_format::{ArgKind, EventKind};
@@ -111,9 +111,18 @@ fn record(
         "it was stopped and has no end"
     );
     let stats = tracer.stats();
-    prop_assert_eq!(stats.losses.total(), 0, "{}", stats.losses);
+    prop_assert_eq!(stats.losses.total(), model.refused, "{}", stats.losses);
+    prop_assert_eq!(stats.losses.count(Loss::NoTask), model.refused);
     let said: usize = model.said.iter().flatten().map(Vec::len).sum();
-    prop_assert_eq!(stats.events, said as u64);
+    // A last note, which has a worker, a proc and a task of its own.
+    let note = match model.losses() {
+        Some(losses) => {
+            model.note = Some((EventKind::UserLog, losses));
+            7
+        }
+        None => 0,
+    };
+    prop_assert_eq!(stats.events, (said + note) as u64);
     Ok((file, model))
 }
 
@@ -197,7 +206,7 @@ proptest! {
         let trace = trace.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
         prop_assert_eq!(trace.version, version);
         prop_assert_eq!(trace.generations.len(), model.said.len());
-        for (generation, said) in trace.generations.iter().zip(&model.said) {
+        for (number, (generation, said)) in (1..).zip(trace.generations.iter().zip(&model.said)) {
             let mut interned = Interned::default();
             let mut streams = 0;
             for (thread, said) in [model.worker, NO_THREAD].into_iter().zip(said) {
@@ -205,6 +214,18 @@ proptest! {
                 streams += usize::from(stream.is_some());
                 let found = stream.map_or(&[][..], Vec::as_slice);
                 compare(found, said, generation, &mut interned)?;
+            }
+            let others = generation.streams.iter();
+            let mut others =
+                others.filter(|(thread, _)| ![model.worker, NO_THREAD].contains(thread));
+            if number == model.said.len()
+                && let Some(note) = &model.note
+            {
+                let (_, found) = others.next().expect("there is a last note");
+                let logs = found.iter().filter(|event| event.kind == EventKind::UserLog);
+                let logs: Vec<_> = logs.cloned().collect();
+                compare(&logs, std::slice::from_ref(note), generation, &mut interned)?;
+                streams += 1;
             }
             prop_assert_eq!(generation.streams.len(), streams, "a thread that there is not");
         }
@@ -216,7 +237,7 @@ proptest! {
 #[test]
 fn every_kind_is_said() {
     let mut runner = TestRunner::deterministic();
-    let calls = vec(call(), 1000)
+    let calls = vec(call(), 5000)
         .new_tree(&mut runner)
         .expect("any will do");
     let ids = (1..=TASKS as u64).collect();

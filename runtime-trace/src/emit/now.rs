@@ -11,10 +11,15 @@
 //!    that is out have ended the epoch before, and none comes twice.)
 //! 2. The worker's clock follows that epoch's.
 //! 3. What the thread holds was told in that epoch (`told`), and its statuses are
-//!    there.
+//!    there: [`Now::tell`] is called behind the statuses, never before. (An
+//!    emission that relies on this checks it, in debug builds.)
+//! 4. `usual` is 0 while the thread's task is in a system call. So whatever may
+//!    depend on that is decided out of the usual way.
 
 use core::cell::Cell;
 use core::ptr;
+
+use trace_format::{ProcStatus, TaskStatus};
 
 use crate::batch::Lent;
 use crate::status::{ProcTrace, TaskTrace};
@@ -24,9 +29,11 @@ use crate::status::{ProcTrace, TaskTrace};
 pub(super) struct Now<'t> {
     /// 0 if nothing is known of any.
     epoch: Cell<u64>,
-    /// The same, or 0 if the system has to be asked for the time. The one word that
-    /// the usual event looks at.
+    /// The same, or 0 if the system has to be asked for the time, or the thread's
+    /// task is in a system call. The one word that the usual event looks at.
     usual: Cell<u64>,
+    /// Whether the thread's own clock tells the time in `epoch`.
+    counted: Cell<bool>,
     batch: Cell<Lent>,
     /// The epoch in which the trace was told last what the thread holds; 0 if it
     /// never was.
@@ -36,6 +43,17 @@ pub(super) struct Now<'t> {
     /// the time that this is needed.
     task_at: Cell<usize>,
     task: Cell<u64>,
+    /// The system call that the thread's task is in, as far as was said.
+    syscall: Cell<Option<Syscall>>,
+}
+
+/// A system call that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Syscall {
+    /// The epoch in which it was last said that the task is in it.
+    said: u64,
+    /// The status of a proc that the thread holds meanwhile.
+    proc: ProcStatus,
 }
 
 impl<'t> Now<'t> {
@@ -43,11 +61,13 @@ impl<'t> Now<'t> {
         Self {
             epoch: Cell::new(0),
             usual: Cell::new(0),
+            counted: Cell::new(false),
             batch: Cell::new(Lent::NONE),
             told: Cell::new(0),
             proc: Cell::new(None),
             task_at: Cell::new(0),
             task: Cell::new(0),
+            syscall: Cell::new(None),
         }
     }
 
@@ -72,9 +92,15 @@ impl<'t> Now<'t> {
     pub(super) fn learn(&self, epoch: u64, batch: Lent, counted: bool) {
         if self.told.get() == epoch {
             self.epoch.set(epoch);
-            self.usual.set(if counted { epoch } else { 0 });
+            self.counted.set(counted);
             self.batch.set(batch);
+            self.set_usual();
         }
+    }
+
+    fn set_usual(&self) {
+        let usual = self.counted.get() && self.syscall.get().is_none();
+        self.usual.set(if usual { self.epoch.get() } else { 0 });
     }
 
     pub(super) fn forget(&self) {
@@ -113,6 +139,35 @@ impl<'t> Now<'t> {
         self.task_at.set(address(task));
         if let Some(task) = task {
             self.task.set(task.id());
+        }
+    }
+
+    /// The task of this thread is in a system call, as was said in `epoch`. A proc
+    /// that the thread holds meanwhile has this status.
+    pub(super) fn enter_syscall(&self, epoch: u64, proc: ProcStatus) {
+        self.syscall.set(Some(Syscall { said: epoch, proc }));
+        self.set_usual();
+    }
+
+    /// It is in none any more.
+    pub(super) fn leave_syscall(&self) {
+        self.syscall.set(None);
+        self.set_usual();
+    }
+
+    /// Whether the thread's task is in a system call, by what was said since the
+    /// epoch `first`: what an earlier file was told says nothing of now.
+    pub(super) fn is_in_syscall(&self, first: u64) -> bool {
+        self.syscall.get().is_some_and(|call| call.said >= first)
+    }
+
+    /// The statuses of a proc and of a task that this thread holds now, by what was
+    /// said since the epoch `first`. A task without a proc is in a system call.
+    pub(super) fn statuses(&self, first: u64, has_proc: bool) -> (ProcStatus, TaskStatus) {
+        match self.syscall.get() {
+            Some(call) if call.said >= first => (call.proc, TaskStatus::Syscall),
+            _ if has_proc => (ProcStatus::Running, TaskStatus::Running),
+            _ => (ProcStatus::Running, TaskStatus::Syscall),
         }
     }
 

@@ -52,7 +52,9 @@ impl Pen<'_, '_> {
     fn find_stack(self, pcs: &Pcs) -> Id {
         let stacks = &self.worker.shared.tables(self.epoch).stacks;
         match stacks.find(pcs) {
-            Ok(node) => self.worker.stacks.keep(self.epoch, pcs.mix(), node),
+            // SAFETY: the node is of this epoch's stack table, into which the caller
+            // may write.
+            Ok(node) => unsafe { self.worker.stacks.keep(self.epoch, pcs.mix(), node) },
             Err(vacant) => self.new_stack(vacant, pcs),
         }
     }
@@ -68,6 +70,13 @@ impl Pen<'_, '_> {
                 Id::EMPTY
             }
         }
+    }
+
+    /// Counts a stack that is not of this generation, and gives the number of none.
+    #[cold]
+    pub(super) fn refuse_stack(self) -> u64 {
+        self.worker.shared.lose(self.epoch, Loss::ForeignStack, 1);
+        Id::EMPTY.0
     }
 
     /// The ID of a string that is likely to come again, as a name. Longer ones
@@ -89,7 +98,9 @@ impl Pen<'_, '_> {
         let strings = &shared.tables(self.epoch).strings;
         let text = StringTable::cut(text);
         match strings.find(text) {
-            Ok(node) => Ok(self.worker.names.keep(self.epoch, mix(text), node)),
+            // SAFETY: the node is of this epoch's string table, into which the caller
+            // may write.
+            Ok(node) => Ok(unsafe { self.worker.names.keep(self.epoch, mix(text), node) }),
             Err(vacant) => {
                 let out = shared.out(self.epoch, &shared.env(&self.worker.held));
                 strings.add(vacant, text, &out)
@@ -109,27 +120,82 @@ impl Pen<'_, '_> {
 /// Statuses and notes.
 impl<'t> Pen<'_, 't> {
     /// Writes the statuses of what the thread holds, if the generation has not got
-    /// them.
+    /// them: these, or those that follow from what it holds and has said.
     #[inline(always)]
     pub(super) fn mention(
         self,
         proc: Option<&'t ProcTrace>,
         task: Option<&TaskTrace>,
-        statuses: (ProcStatus, TaskStatus),
+        statuses: Option<(ProcStatus, TaskStatus)>,
     ) {
-        let now = &self.worker.now;
-        if !(now.is_usual(self.epoch) && now.holds(proc, task)) {
+        if !self.knows(proc, task) {
             self.tell(proc, task, statuses);
         }
     }
 
     /// As [`mention`](Self::mention), for a thread that is about to hold a task.
     #[inline(always)]
-    pub(super) fn mention_before_task(self, proc: Option<&'t ProcTrace>, status: ProcStatus) {
+    pub(super) fn mention_before_task(self, proc: Option<&'t ProcTrace>) {
         let now = &self.worker.now;
-        if !(now.is_usual(self.epoch) && now.holds_proc(proc)) {
-            self.tell(proc, None, (status, TaskStatus::Running));
+        if now.is_usual(self.epoch) && now.holds_proc(proc) {
+            debug_assert!(proc.is_none_or(|p| p.latest_mention() == self.epoch));
+        } else {
+            self.tell_before_task(proc);
         }
+    }
+
+    /// Whether an event that needs a running task, or a proc at least, may be
+    /// written; the generation has the statuses then. If not, it is counted as lost.
+    #[inline(always)]
+    pub(super) fn may_annotate(
+        self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        needs_task: bool,
+    ) -> bool {
+        // Invariant 4 of `Now`: the task is in no system call.
+        let usual = proc.is_some() && (task.is_some() || !needs_task) && self.knows(proc, task);
+        usual || self.may_annotate_after_all(proc, task, needs_task)
+    }
+
+    #[cold]
+    fn may_annotate_after_all(
+        self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        needs_task: bool,
+    ) -> bool {
+        let in_syscall = self.worker.now.is_in_syscall(self.first_epoch());
+        let may = proc.is_some() && (task.is_some() || !needs_task) && !in_syscall;
+        if may {
+            self.tell(proc, task, None);
+        } else {
+            self.worker.shared.lose(self.epoch, Loss::NoTask, 1);
+        }
+        may
+    }
+
+    /// Whether what the usual event looks at is known, and the thread holds these.
+    /// Then the generation has their statuses (Invariant 3 of `Now`).
+    #[inline(always)]
+    fn knows(self, proc: Option<&ProcTrace>, task: Option<&TaskTrace>) -> bool {
+        let now = &self.worker.now;
+        let knows = now.is_usual(self.epoch) && now.holds(proc, task);
+        debug_assert!(!knows || self.has_statuses(proc, task));
+        knows
+    }
+
+    /// Whether the generation has the statuses of these.
+    fn has_statuses(self, proc: Option<&ProcTrace>, task: Option<&TaskTrace>) -> bool {
+        proc.is_none_or(|proc| proc.latest_mention() == self.epoch)
+            && task.is_none_or(|task| task.latest_mention() == self.epoch)
+    }
+
+    #[cold]
+    fn tell_before_task(self, proc: Option<&'t ProcTrace>) {
+        // Whatever was said of a system call, or was not said of its end.
+        self.worker.now.leave_syscall();
+        self.tell(proc, None, None);
     }
 
     #[cold]
@@ -137,12 +203,14 @@ impl<'t> Pen<'_, 't> {
         self,
         proc: Option<&'t ProcTrace>,
         task: Option<&TaskTrace>,
-        statuses: (ProcStatus, TaskStatus),
+        statuses: Option<(ProcStatus, TaskStatus)>,
     ) {
         let now = &self.worker.now;
         if now.is(self.epoch) && now.holds(proc, task) {
+            debug_assert!(self.has_statuses(proc, task));
             return;
         }
+        let statuses = statuses.unwrap_or_else(|| now.statuses(self.first_epoch(), proc.is_some()));
         if let Some(proc) = proc {
             self.mention_proc(proc, statuses.0);
         }
@@ -150,6 +218,29 @@ impl<'t> Pen<'_, 't> {
             self.mention_task(task, statuses.1, |_| {});
         }
         now.tell(self.epoch, proc, task);
+    }
+
+    /// As a thread passes a checkpoint; `stack` is the running task's.
+    pub(super) fn checkpoint(
+        self,
+        proc: Option<&'t ProcTrace>,
+        task: Option<&TaskTrace>,
+        stack: impl FnOnce(&mut Pcs),
+    ) {
+        let now = &self.worker.now;
+        let statuses = now.statuses(self.first_epoch(), proc.is_some());
+        if let Some(proc) = proc {
+            self.mention_proc(proc, statuses.0);
+        }
+        if let Some(task) = task {
+            self.mention_task(task, statuses.1, stack);
+        }
+        now.tell(self.epoch, proc, task);
+    }
+
+    fn first_epoch(self) -> u64 {
+        // Relaxed: written before the epoch that `enter` has acquired.
+        self.worker.shared.first_epoch.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -220,6 +311,7 @@ impl<'t> Pen<'_, 't> {
     fn write_due_notes(self, runs: bool) {
         let shared = self.worker.shared;
         if !runs
+            || self.worker.now.is_in_syscall(self.first_epoch())
             || shared
                 .notes_due
                 // Relaxed: as above.

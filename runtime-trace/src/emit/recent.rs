@@ -56,7 +56,13 @@ impl<const N: usize> Recent<N> {
     }
 
     /// Keeps what a table has, until something else takes its place. Gives its ID.
-    pub(super) fn keep(&self, epoch: u64, mix: u64, found: Found<'_>) -> Id {
+    ///
+    /// # Safety
+    ///
+    /// This thread may write into `epoch`, and `found` and whatever else is kept in
+    /// that are of one table of that epoch. (What is kept borrows nothing: it is the
+    /// epoch that keeps it alive.)
+    pub(super) unsafe fn keep(&self, epoch: u64, mix: u64, found: Found<'_>) -> Id {
         if self.epoch.replace(epoch) != epoch {
             self.nodes.iter().for_each(|node| node.set(None));
         }
@@ -119,7 +125,9 @@ mod tests {
                     None => {
                         let node = map.find(name.as_bytes());
                         let node = node.ok().unwrap();
-                        assert_eq!(recent.keep(epoch, mix(name), node), known.unwrap());
+                        // SAFETY: as above.
+                        let kept = unsafe { recent.keep(epoch, mix(name), node) };
+                        assert_eq!(kept, known.unwrap());
                         assert_eq!(id(), known, "{name} was kept");
                     }
                     id => {
@@ -146,7 +154,8 @@ mod tests {
         assert_eq!(unsafe { recent.id(1, 7, b"key") }, None);
         map.put(b"key", &env).unwrap();
         let node = map.find(b"key").ok().unwrap();
-        recent.keep(1, 7, node);
+        // SAFETY: the map is there.
+        unsafe { recent.keep(1, 7, node) };
         // SAFETY: the map is there.
         assert_eq!(unsafe { recent.id(1, 7, b"key") }, Some(Id(1)));
         // SAFETY: this is the only thread.
@@ -156,7 +165,9 @@ mod tests {
             assert_eq!(unsafe { recent.id(2, mix, b"key") }, None);
         }
         map.put(b"other", &env).unwrap();
-        recent.keep(2, 0, map.find(b"other").ok().unwrap());
+        let node = map.find(b"other").ok().unwrap();
+        // SAFETY: the map is there, and the only one of this epoch.
+        unsafe { recent.keep(2, 0, node) };
         for mix in 0..100 {
             // SAFETY: the map is there, and what was kept before is forgotten.
             assert_eq!(unsafe { recent.id(2, mix, b"key") }, None);

@@ -2,8 +2,6 @@
 
 use core::cell::Cell;
 
-use trace_format::{ProcStatus, TaskStatus};
-
 use super::Emit;
 use super::now::Now;
 use super::pen::Pen;
@@ -16,7 +14,7 @@ use crate::region::AllocError;
 use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
-use crate::sync::{AtomicU64, Fence, Ordering};
+use crate::sync::{AtomicU64, Fence, Ordering, OwnFence};
 use crate::thread::Slot;
 
 /// A thread's handle on the tracer.
@@ -37,7 +35,7 @@ pub struct Worker<'t> {
     pub(super) held: Held,
     /// Who fences as this thread enters: the thread itself, until it has been in
     /// an epoch that began after that was changed.
-    pub(super) fence: Cell<Fence>,
+    pub(super) fence: OwnFence,
     /// Names that it had last.
     pub(super) names: Recent<64>,
     /// Stacks that it had last.
@@ -45,9 +43,6 @@ pub struct Worker<'t> {
     /// The time of its latest event, and of the next.
     pub(super) clock: OwnClock,
     pub(super) now: Now<'t>,
-    /// The epoch in which this thread's task entered the system call that it is
-    /// in; 0 if it is in none.
-    pub(super) in_syscall: Cell<u64>,
     /// The epoch in which a status of an event to come could not be written, and
     /// why: the event is lost for that.
     pub(super) statusless: Cell<(u64, Loss)>,
@@ -72,12 +67,11 @@ impl<'t> Worker<'t> {
             shared,
             slot,
             held,
-            fence: Cell::new(Fence::Own),
+            fence: OwnFence::new(Fence::Own),
             names: Recent::new(),
             stacks: Recent::new(),
             clock: OwnClock::new(),
             now: Now::new(),
-            in_syscall: Cell::new(0),
             statusless: Cell::new((0, Loss::AfterEnd)),
         })
     }
@@ -134,11 +128,7 @@ impl<'t> Worker<'t> {
     ) {
         if let Some(emit) = self.acquire(proc, task) {
             // A status that is lost here belongs to no event.
-            emit.mention_proc(ProcStatus::Running);
-            if let Some(task) = task {
-                emit.pen.mention_task(task, TaskStatus::Running, stack);
-            }
-            emit.tell();
+            emit.pen.checkpoint(proc, task, stack);
             emit.write_notes();
         }
     }
@@ -161,7 +151,7 @@ impl Drop for Worker<'_> {
             // What an earlier file was told goes with it, and what was entered
             // in it was left untraced.
             if told >= first {
-                let in_syscall = self.in_syscall.get() >= first;
+                let in_syscall = self.now.is_in_syscall(first);
                 emit.proc.set(proc.filter(|_| !in_syscall));
                 emit.close(task.map(|id| (id, told)), in_syscall);
             }

@@ -54,9 +54,18 @@ pub struct Model {
     pub task: Option<usize>,
     /// The same.
     pub proc: Option<usize>,
+    /// The status of a proc that the thread has while its task is in a system call, if
+    /// that was said.
+    syscall: Option<ProcStatus>,
+    /// Annotations that were refused, since no task ran, and how many of those the
+    /// trace has been told of.
+    pub refused: u64,
+    told: u64,
     /// How many procs there are, and whether the generation has yet to say so.
     proc_count: u32,
     count_due: bool,
+    /// What the trace's last note says, if there is one.
+    pub note: Option<Expected>,
     /// The worker's events, and those of nobody, by generation.
     pub said: Vec<[Vec<Expected>; 2]>,
 }
@@ -72,8 +81,12 @@ impl Model {
             procs: HashMap::new(),
             task: None,
             proc: None,
+            syscall: None,
+            refused: 0,
+            told: 0,
             proc_count,
             count_due: true,
+            note: None,
             said: vec![Default::default()],
         }
     }
@@ -130,8 +143,36 @@ impl Model {
         }
     }
 
-    fn mention_running(&mut self) {
-        self.mention(TaskStatus::Running, ProcStatus::Running);
+    /// The statuses that follow from what the thread has and has said.
+    fn statuses(&self) -> (TaskStatus, ProcStatus) {
+        match self.syscall {
+            Some(proc) => (TaskStatus::Syscall, proc),
+            None if self.proc.is_some() => (TaskStatus::Running, ProcStatus::Running),
+            None => (TaskStatus::Syscall, ProcStatus::Running),
+        }
+    }
+
+    fn mention_held(&mut self) {
+        let (task, proc) = self.statuses();
+        self.mention(task, proc);
+    }
+
+    /// What the trace is told of what was refused, if it does not know yet.
+    pub fn losses(&mut self) -> Option<Vec<Value>> {
+        let refused = self.refused;
+        (std::mem::replace(&mut self.told, refused) < refused).then(|| {
+            let message = format!("{refused} events lost (no running task: {refused})");
+            let none = Stack {
+                skip: None,
+                pcs: Vec::new(),
+            };
+            vec![
+                number_of(0u64),
+                text_of(trace_format::loss::CATEGORY),
+                text_of(&message),
+                stack_of(&none),
+            ]
+        })
     }
 
     /// An event of a task, with its next number: its first two arguments.
@@ -148,7 +189,8 @@ impl Model {
     }
 
     fn note(&mut self) {
-        if self.count_due && self.task.is_some() && self.proc.is_some() {
+        let runs = self.task.is_some() && self.proc.is_some() && self.syscall.is_none();
+        if self.count_due && runs {
             self.count_due = false;
             let none = Stack {
                 skip: None,
@@ -156,6 +198,9 @@ impl Model {
             };
             let args = [number_of(self.proc_count), stack_of(&none)];
             self.say(EventKind::ProcsChange, args);
+            if let Some(losses) = self.losses() {
+                self.say(EventKind::UserLog, losses);
+            }
         }
     }
 
@@ -166,6 +211,9 @@ impl Model {
             Call::ProcStart(proc) => {
                 self.mention(TaskStatus::Syscall, ProcStatus::Running);
                 self.mention_proc(0, *proc, ProcStatus::Idle);
+                if self.task.is_some() {
+                    self.syscall = Some(ProcStatus::Running);
+                }
                 let args = self.proc_and_number(*proc);
                 self.say(EventKind::ProcStart, args);
                 self.proc = Some(*proc);
@@ -177,12 +225,12 @@ impl Model {
             }
             Call::ProcSteal(proc, from) => {
                 self.mention_proc(0, *proc, ProcStatus::SyscallAbandoned);
-                self.mention_running();
+                self.mention_held();
                 let [proc, number] = self.proc_and_number(*proc);
                 self.say(EventKind::ProcSteal, [proc, number, number_of(*from)]);
             }
             Call::TaskCreate(new, entry, at) | Call::TaskCreateBlocked(new, entry, at) => {
-                self.mention_running();
+                self.mention_held();
                 self.tasks.entry(*new).or_insert(0);
                 let kind = match call {
                     Call::TaskCreate(..) => EventKind::GoCreate,
@@ -192,12 +240,15 @@ impl Model {
                 self.say(kind, [id, stack_of(entry), stack_of(at)]);
             }
             Call::TaskCreateInSyscall(new) => {
+                self.mention_held();
+                self.syscall = Some(ProcStatus::Running);
                 self.tasks.entry(*new).or_insert(0);
                 let id = number_of(self.task_ids[*new]);
                 self.say(EventKind::GoCreateSyscall, [id]);
                 self.task = Some(*new);
             }
             Call::TaskStart(task) => {
+                self.syscall = None;
                 if let Some(proc) = self.proc {
                     self.mention_proc(0, proc, ProcStatus::Running);
                 }
@@ -208,26 +259,26 @@ impl Model {
                 self.note();
             }
             Call::TaskStop(reason, at) => {
-                self.mention_running();
+                self.mention_held();
                 let args = [text_of(reason.as_str()), stack_of(at)];
                 self.say(EventKind::GoStop, args);
                 self.task = None;
             }
             Call::TaskBlock(reason, at) => {
-                self.mention_running();
+                self.mention_held();
                 let args = [text_of(reason.as_str()), stack_of(at)];
                 self.say(EventKind::GoBlock, args);
                 self.task = None;
             }
             Call::TaskUnblock(task, its, at) => {
                 self.mention_task(0, *task, waiting, Some(its));
-                self.mention_running();
+                self.mention_held();
                 let [task, number] = self.task_and_number(*task);
                 self.say(EventKind::GoUnblock, [task, number, stack_of(at)]);
             }
             Call::TaskSwitch(next, its) | Call::TaskSwitchEnd(next, its) => {
                 self.mention_task(0, *next, waiting, Some(its));
-                self.mention_running();
+                self.mention_held();
                 let args = self.task_and_number(*next);
                 self.say(
                     match call {
@@ -239,7 +290,7 @@ impl Model {
                 self.task = Some(*next);
             }
             Call::TaskEnd => {
-                self.mention_running();
+                self.mention_held();
                 self.say(EventKind::GoDestroy, []);
                 self.task = None;
             }
@@ -248,30 +299,35 @@ impl Model {
                     self.mention_task(0, task, (TaskStatus::Syscall, self.worker), None);
                 }
                 self.say(EventKind::GoDestroySyscall, []);
+                self.syscall = None;
                 self.proc = None;
             }
             Call::SyscallBegin(at) => {
-                self.mention_running();
+                self.mention_held();
                 if let Some(proc) = self.proc {
                     let [_, number] = self.proc_and_number(proc);
                     self.say(EventKind::GoSyscallBegin, [number, stack_of(at)]);
+                    self.syscall = Some(ProcStatus::Syscall);
                 }
             }
             Call::SyscallEnd => {
                 self.mention(TaskStatus::Syscall, ProcStatus::Syscall);
                 self.say(EventKind::GoSyscallEnd, []);
+                self.syscall = None;
             }
             Call::SyscallEndBlocked => {
                 self.mention(TaskStatus::Syscall, ProcStatus::Running);
                 self.say(EventKind::GoSyscallEndBlocked, []);
+                self.syscall = None;
                 self.task = None;
             }
             Call::Checkpoint(at) => {
+                let statuses = self.statuses();
                 if let Some(proc) = self.proc {
-                    self.mention_proc(0, proc, ProcStatus::Running);
+                    self.mention_proc(0, proc, statuses.1);
                 }
                 if let Some(task) = self.task {
-                    self.mention_task(0, task, (TaskStatus::Running, self.worker), Some(at));
+                    self.mention_task(0, task, (statuses.0, self.worker), Some(at));
                 }
                 self.note();
             }
@@ -297,15 +353,21 @@ impl Model {
                 self.said.push(Default::default());
             }
             _ => {
-                self.mention_running();
-                let (kind, args) = annotation(call);
-                self.say(kind, args);
+                let needs_task = !matches!(call, Call::HeapAlloc(_) | Call::HeapGoal(_));
+                let has = self.proc.is_some() && (self.task.is_some() || !needs_task);
+                if has && self.syscall.is_none() {
+                    self.mention_held();
+                    let (kind, args) = annotation(call);
+                    self.say(kind, args);
+                } else {
+                    self.refused += 1;
+                }
             }
         }
     }
 }
 
-/// What the calls write that only need a running task.
+/// What the calls write that need a running task, or a proc at least.
 fn annotation(call: &Call) -> Expected {
     match call {
         Call::RegionBegin(of, name, at) => (
