@@ -24,7 +24,7 @@
 //! ```
 //!
 //! An *epoch* is a generation's number that is never used twice in the life of
-//! a tracer; in the file they count from 1.
+//! a process (`epochs.rs`); in the file they count from 1.
 //!
 //! # Invariants
 //!
@@ -58,6 +58,7 @@
 //! | `moving` swap / store | Acquire / Release | each other: one mover sees what the last one left |
 
 mod config;
+mod epochs;
 mod sweep;
 
 use core::time::Duration;
@@ -75,7 +76,7 @@ use crate::shared::{End, Shared};
 use crate::sync::{Ordering, Patience};
 use crate::sys;
 
-pub use config::{AdvanceError, Config, Host, StartError, StopError};
+pub use config::{AdvanceError, Config, Host, StartError, StopError, WorkerError};
 pub use sweep::{Sweep, SweptState};
 
 /// The right to move generations (Invariant 1).
@@ -125,7 +126,12 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     let env = shared.env(&held);
     // Relaxed, here and below: fields of the mover's, published by the store of
     // the epoch.
-    let epoch = shared.last_epoch.load(Ordering::Relaxed) + 1;
+    let last = match shared.last_epoch.load(Ordering::Relaxed) {
+        0 => epochs::draw().ok_or(StartError::TooManyTracers)?,
+        last => last,
+    };
+    shared.last_epoch.store(last, Ordering::Relaxed);
+    let epoch = last + 1;
     // Asked first: what is taken back may be waiting for the reader.
     if !shared.queue.is_read(&env) {
         return Err(StartError::StillReading);
@@ -143,9 +149,11 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared
         .generation_bytes
         .store(config.generation_bytes, Ordering::Relaxed);
+    // Release: pairs with the Acquire load in `Tracer::stats`, which so finds that
+    // threads have written at least as many.
     shared
         .events_before
-        .store(shared.threads.events(), Ordering::Relaxed);
+        .store(shared.threads.events(), Ordering::Release);
     shared.other_events.store(0, Ordering::Relaxed);
     shared.discarded_events.store(0, Ordering::Relaxed);
     let patience = u64::try_from(config.patience.as_nanos()).unwrap_or(u64::MAX);
@@ -179,7 +187,7 @@ struct EndIfUnwinding<'a>(&'a Shared, u64);
 
 impl Drop for EndIfUnwinding<'_> {
     fn drop(&mut self) {
-        self.0.end_early(self.1, End::Stuck);
+        self.0.end_early(self.1, End::Host);
     }
 }
 
@@ -222,6 +230,7 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
             End::Memory => AdvanceError::EndedEarly,
             End::Stuck => AdvanceError::ThreadStuck,
             End::Sink => AdvanceError::SinkFailed,
+            End::Host => AdvanceError::HostUnwound,
         }),
     }
 }
@@ -252,6 +261,7 @@ pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
             End::Memory => StopError::EndedEarly,
             End::Stuck => StopError::ThreadStuck,
             End::Sink => StopError::SinkFailed,
+            End::Host => StopError::HostUnwound,
         }),
     }
 }

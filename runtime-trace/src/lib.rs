@@ -72,10 +72,12 @@ mod thread;
 mod tracer;
 
 pub use emit::{Emit, KeptStack, StackId, Worker};
-pub use generation::{AdvanceError, Config, Host, StartError, StopError, Sweep, SweptState};
+pub use generation::{
+    AdvanceError, Config, Host, StartError, StopError, Sweep, SweptState, WorkerError,
+};
 pub use loss::{Loss, Losses};
 pub use pages::NoMemory;
 pub use stacks::{Frame, Pcs, Symbolizer};
 pub use status::{ProcTrace, TaskTrace};
 pub use trace_format::{BlockReason, StopReason, Version};
-pub use tracer::{Chunk, GenerationLosses, Reader, Stats, Tracer, WorkerError};
+pub use tracer::{Chunk, GenerationLosses, Reader, Stats, Tracer};

@@ -30,7 +30,7 @@
 //! 4. All state is behind one lock of the highest rank. It is held for a few
 //!    steps per 64 KiB of trace, so contention on it is of no account.
 //!
-//! *Epochs* here are generations numbered through the life of the tracer; see
+//! *Epochs* here are generations by numbers that are not used twice; see
 //! `generation.rs`.
 
 use trace_format::Version;
@@ -45,7 +45,7 @@ use crate::sync::const_unless_loom;
 pub(crate) struct Out<'a> {
     pub(crate) queue: &'a Queue,
     pub(crate) env: Env<'a>,
-    /// The generation, numbered through the tracer's life.
+    /// The generation's epoch.
     pub(crate) epoch: u64,
     /// The generation, as numbered in the file.
     pub(crate) generation: u64,

@@ -102,6 +102,8 @@ pub(crate) enum End {
     Stuck,
     /// What is read goes nowhere.
     Sink,
+    /// The host unwound while the trace began.
+    Host,
 }
 
 /// The state that all threads share.
@@ -274,6 +276,7 @@ impl Shared {
         match self.ended_by.load(Ordering::Relaxed) {
             end if end == End::Stuck as u32 => End::Stuck,
             end if end == End::Sink as u32 => End::Sink,
+            end if end == End::Host as u32 => End::Host,
             _ => End::Memory,
         }
     }

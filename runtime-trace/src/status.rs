@@ -108,15 +108,16 @@ macro_rules! resource {
 }
 
 resource! {
-    /// The tracer's state of one task; the embedder keeps it inside the task.
+    /// The tracer's state of one task; the embedder keeps it inside the task, which is
+    /// in one trace at a time: another tracer may have it when this one has stopped.
     TaskTrace(u64),
     /// The state of a task that has this ID: 1 or more, below 2⁶³ − 1, never
     /// used for another task.
 }
 
 resource! {
-    /// The tracer's state of one proc; the embedder keeps it inside the proc,
-    /// which lives as long as the tracer is used.
+    /// The tracer's state of one proc; the embedder keeps it inside the proc, which
+    /// lives as long as the tracer is used, and is in one trace at a time.
     ProcTrace(u32),
     /// The state of the proc that has this ID, from 0.
 }

@@ -11,10 +11,9 @@ use trace_format::version::HEADER_LEN;
 
 use crate::batch::Batch;
 use crate::emit::Worker;
-use crate::generation::{self, AdvanceError, Config, Host, StartError, StopError};
+use crate::generation::{self, AdvanceError, Config, Host, StartError, StopError, WorkerError};
 use crate::lock::Held;
 use crate::loss::Losses;
-use crate::pages::NoMemory;
 use crate::queue::{Pulled, parity};
 use crate::shared::{End, Shared, Tables};
 use crate::sync::{Ordering, const_unless_loom};
@@ -29,9 +28,6 @@ pub struct Tracer {
 }
 
 static_assertions::assert_impl_all!(Tracer: Send, Sync);
-
-/// There was no memory for a thread's state.
-pub type WorkerError = NoMemory;
 
 /// Figures about the trace being written, or the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,8 +91,7 @@ impl Tracer {
     ///
     /// # Errors
     ///
-    /// [`NoMemory`]; the thread can run untraced and try again later. In a fork
-    /// of the process that traced there is never any.
+    /// See [`WorkerError`].
     pub fn worker(&self) -> Result<Worker<'_>, WorkerError> {
         Worker::register(&self.shared)
     }
@@ -116,7 +111,8 @@ impl Tracer {
     ///
     /// # Errors
     ///
-    /// See [`AdvanceError`]; except for the last two, tracing goes on.
+    /// See [`AdvanceError`]. After the first four it goes on as it was, which is off
+    /// if it was not tracing; after the others it is off.
     pub fn advance(&self, host: &dyn Host) -> Result<(), AdvanceError> {
         generation::advance(&self.shared, host)
     }
@@ -163,8 +159,8 @@ impl Tracer {
         })
     }
 
-    /// Figures about the trace being written, or the last one. Exact when
-    /// nobody emits.
+    /// Figures about the trace being written, or the last one. Exact when nobody
+    /// emits, starts or stops meanwhile.
     pub fn stats(&self) -> Stats {
         let shared = &self.shared;
         if shared.switch.is_forked() {
@@ -173,10 +169,14 @@ impl Tracer {
         }
         let held = Held::new();
         let (bytes, batches) = shared.queue.pushed(&shared.env(&held));
+        // Acquire: pairs with the Release store in `start`. What that has counted is
+        // counted here at least, so the difference is that of one trace, or of one
+        // that begins meanwhile.
+        let before = shared.events_before.load(Ordering::Acquire);
+        let threads = shared.threads.events().saturating_sub(before);
         // Relaxed, all: figures.
         let first = shared.first_epoch.load(Ordering::Relaxed);
         let last = shared.last_epoch.load(Ordering::Relaxed);
-        let threads = shared.threads.events() - shared.events_before.load(Ordering::Relaxed);
         let recent = |epoch: u64| match epoch {
             epoch if epoch < first || first == 0 => GenerationLosses::default(),
             epoch => GenerationLosses {

@@ -4,6 +4,7 @@
 #![cfg(not(loom))]
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime_trace::{
     AdvanceError, Chunk, Config, Frame, Host, Loss, Pcs, ProcTrace, StackId, StartError, StopError,
@@ -280,4 +281,68 @@ fn worker_ids_are_never_reused() {
     }
     // Their slots do: all fit in one block.
     assert_eq!(tracer.stats().mapped, IDLE);
+}
+
+/// A checkpoint that panics in `start` is told as what it is.
+#[test]
+fn a_start_that_unwinds_ends_the_trace() {
+    struct Unwinds;
+    impl Symbolizer for Unwinds {
+        fn frames(&self, _: usize, _: &mut dyn FnMut(Frame<'_>)) {}
+    }
+    impl Host for Unwinds {
+        fn checkpoint(&self) {
+            panic!("the host's own mistake");
+        }
+        fn sweep(&self, _: &Sweep<'_>) {}
+    }
+    let tracer = Tracer::new();
+    let host = TestHost::default();
+    for advances in [false, true] {
+        let start = || tracer.start(&Config::new(1), &Unwinds);
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start));
+        assert!(unwound.is_err());
+        assert!(!tracer.enabled());
+        if advances {
+            assert_eq!(tracer.advance(&host), Err(AdvanceError::HostUnwound));
+            assert_eq!(tracer.stop(&host), Err(StopError::NotTracing));
+        } else {
+            assert_eq!(tracer.stop(&host), Err(StopError::HostUnwound));
+        }
+        assert!(drain(&tracer).1, "it can be read to its end");
+    }
+    assert_eq!(tracer.start(&Config::new(1), &host), Ok(()));
+}
+
+/// Figures that are asked for while traces begin and end are of what was written.
+#[test]
+fn figures_hold_beside_starts_and_stops() {
+    const TRACES: u64 = 2_000;
+    const TASKS: u64 = 20;
+    let (tracer, host) = (Tracer::new(), TestHost::default());
+    let proc = ProcTrace::new(0);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| {
+            let mut most = 0;
+            // Relaxed: a message.
+            while !over.load(Ordering::Relaxed) {
+                most = most.max(tracer.stats().events);
+            }
+            most
+        });
+        let worker = tracer.worker().unwrap();
+        for trace in 0..TRACES {
+            tracer.start(&Config::new(1), &host).unwrap();
+            for task in 0..TASKS {
+                run_a_task(&worker, &TaskTrace::new(1 + trace * TASKS + task), &proc);
+            }
+            tracer.stop(&host).unwrap();
+            drain(&tracer);
+        }
+        over.store(true, Ordering::Relaxed);
+        let most = asks.join().unwrap();
+        // Who asks may be held up over several traces, but not over none.
+        assert!(most <= TRACES * TASKS * 10, "{most} events");
+    });
 }

@@ -13,6 +13,7 @@ use e2e::kept::Recorder;
 use e2e::lone::{Lone, Silent, said_in};
 use runtime_trace::{
     AdvanceError, Chunk, Config, ProcTrace, StartError, Stats, StopError, TaskTrace, Tracer,
+    WorkerError,
 };
 
 /// What the child does before it exits; it says what went wrong by its status.
@@ -42,7 +43,7 @@ const CHILDREN: &[(&str, Child)] = &[
         let refused = tracer.advance(&Silent) == Err(AdvanceError::NotTracing)
             && tracer.stop(&Silent) == Err(StopError::NotTracing)
             && tracer.start(&Config::new(1), &Silent) == Err(StartError::Forked)
-            && tracer.worker().is_err()
+            && matches!(tracer.worker(), Err(WorkerError::Forked))
             && tracer.stats() == Stats::default();
         if refused { Ok(()) } else { Err(4) }
     }),

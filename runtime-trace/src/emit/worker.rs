@@ -7,10 +7,9 @@ use super::now::Now;
 use super::pen::Pen;
 use super::recent::Recent;
 use crate::clock::OwnClock;
+use crate::generation::WorkerError;
 use crate::lock::Held;
 use crate::loss::Loss;
-use crate::pages::NoMemory;
-use crate::region::AllocError;
 use crate::shared::{End, Shared};
 use crate::stacks::Pcs;
 use crate::status::{ProcTrace, TaskTrace};
@@ -50,18 +49,21 @@ pub struct Worker<'t> {
 
 impl<'t> Worker<'t> {
     /// Registers the calling thread.
-    pub(crate) fn register(shared: &'t Shared) -> Result<Self, NoMemory> {
+    pub(crate) fn register(shared: &'t Shared) -> Result<Self, WorkerError> {
         if shared.switch.is_forked() {
-            return Err(NoMemory::System);
+            return Err(WorkerError::Forked);
         }
         let held = Held::new();
-        shared.switch.map(&shared.env(&held))?;
+        shared
+            .switch
+            .map(&shared.env(&held))
+            .map_err(|_| WorkerError::NoMemory)?;
         // What is kept for names as well: of many hosts a thread that cannot be
         // traced cannot run.
         let slot = shared
             .threads
             .claim(&shared.env(&held).finishing())
-            .map_err(AllocError::memory)?;
+            .map_err(|_| WorkerError::NoMemory)?;
         Ok(Self {
             epoch: shared.switch.epoch(),
             shared,

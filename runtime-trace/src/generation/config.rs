@@ -79,6 +79,17 @@ pub trait Host: Symbolizer {
     fn sweep(&self, sweep: &Sweep<'_>);
 }
 
+/// Why a thread was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerError {
+    /// There is no memory for the thread's state. It can run untraced, and try again
+    /// later.
+    NoMemory,
+    /// This process is a fork of the one that traced: it never will be. Another
+    /// tracer works here.
+    Forked,
+}
+
 /// Why tracing did not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartError {
@@ -99,6 +110,9 @@ pub enum StartError {
     /// This process is a fork of the one that traced; another tracer can be
     /// started here.
     Forked,
+    /// The process has started 16,777,215 tracers, and there is no number for
+    /// another. Those that were started before can be started again.
+    TooManyTracers,
 }
 
 /// Why the next generation did not begin.
@@ -125,6 +139,10 @@ pub enum AdvanceError {
     /// As [`EndedEarly`](Self::EndedEarly), because of
     /// [`Reader::fail`](crate::Reader::fail).
     SinkFailed,
+    /// As [`EndedEarly`](Self::EndedEarly), because [`Host::checkpoint`] unwound out
+    /// of [`Tracer::start`](crate::Tracer::start), so that some threads may not have
+    /// learnt that tracing is on.
+    HostUnwound,
     /// The generation could not be finished: the file is cut off where it began,
     /// and tracing is off.
     Unfinished,
@@ -143,6 +161,8 @@ pub enum StopError {
     ThreadStuck,
     /// It is off, but see [`AdvanceError::SinkFailed`].
     SinkFailed,
+    /// It is off, but see [`AdvanceError::HostUnwound`].
+    HostUnwound,
     /// It is off, but see [`AdvanceError::Unfinished`].
     Unfinished,
 }
@@ -164,11 +184,18 @@ const EARLY: &str =
     "the trace ended early, because there was no memory for an event that may not be dropped";
 const STUCK: &str = "the trace ended early, because a thread did not leave an emission";
 const SINK: &str = "the trace ended early, because what was read could not be written";
+const UNWOUND: &str = "the trace ended early, because the host's checkpoint panicked at its start";
 const UNFINISHED: &str = "the trace's last generation could not be finished and is cut off";
 const NO_MEMORY: &str =
     "no memory for the tracer: the system refused pages or the memory limit is reached";
 
+const FORKED: &str = "this process is a fork of the one that traced";
+
 display! {
+    WorkerError {
+        Self::NoMemory => NO_MEMORY,
+        Self::Forked => FORKED,
+    }
     StartError {
         Self::AlreadyTracing => "tracing is on already",
         Self::StillReading => "the trace before has not been read to its end",
@@ -176,7 +203,8 @@ display! {
         Self::Version(_) => "only versions 1.25 and 1.26 of the format can be written",
         Self::NoMemory => NO_MEMORY,
         Self::ThreadStuck => "a thread has not left an emission of a trace that has ended",
-        Self::Forked => "this process is a fork of the one that traced",
+        Self::Forked => FORKED,
+        Self::TooManyTracers => "the process has started too many tracers",
     }
     AdvanceError {
         Self::NotTracing => "tracing is off",
@@ -186,6 +214,7 @@ display! {
         Self::EndedEarly => EARLY,
         Self::ThreadStuck => STUCK,
         Self::SinkFailed => SINK,
+        Self::HostUnwound => UNWOUND,
         Self::Unfinished => UNFINISHED,
     }
     StopError {
@@ -194,6 +223,7 @@ display! {
         Self::EndedEarly => EARLY,
         Self::ThreadStuck => STUCK,
         Self::SinkFailed => SINK,
+        Self::HostUnwound => UNWOUND,
         Self::Unfinished => UNFINISHED,
     }
 }

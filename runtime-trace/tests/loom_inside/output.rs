@@ -1,6 +1,5 @@
 //! Where the models' batches come from and go to.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::batch::Batch;
 use crate::lock::Held;
 use crate::pages::{Env, Pages};
 use crate::queue::{Out, Pulled, Queue};
-use crate::sync::{Fence, Patience};
+use crate::sync::{Fence, OwnFence, Patience};
 use crate::thread::Slot;
 
 /// Begins to write, as `Worker::acquire` does. (Models fence for themselves at any
@@ -20,7 +19,7 @@ pub(crate) fn enter(slot: &Slot, epoch: &AtomicU64, busy: impl FnOnce(u64)) -> O
     // Relaxed: looked at again.
     match epoch.load(Ordering::Relaxed) {
         0 => None,
-        seen => slot.enter(epoch, seen, &Cell::new(Fence::Other), busy),
+        seen => slot.enter(epoch, seen, &OwnFence::new(Fence::Other), busy),
     }
 }
 

@@ -240,6 +240,7 @@ impl<'s> Runner<'s> {
             Err(AdvanceError::ThreadStuck) => weather.ends(Ending::Stuck),
             Err(AdvanceError::SinkFailed) => weather.ends(Ending::Sink),
             Err(AdvanceError::Unfinished) => weather.ends(Ending::Unfinished),
+            Err(AdvanceError::HostUnwound) => panic!("no checkpoint unwinds"),
         }
         weather.refused();
     }
@@ -255,6 +256,7 @@ impl<'s> Runner<'s> {
             Err(StopError::ThreadStuck) => weather.ends(Ending::Stuck),
             Err(StopError::SinkFailed) => weather.ends(Ending::Sink),
             Err(StopError::Unfinished) => weather.ends(Ending::Unfinished),
+            Err(StopError::HostUnwound) => panic!("no checkpoint unwinds"),
         }
         weather.refused();
     }
