@@ -358,7 +358,6 @@ impl Runtime<'_, '_> {
 impl Symbolizer for Runtime<'_, '_> {
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
         visit(Frame {
-            pc,
             function: "bench.work",
             file: "bench.weft",
             line: 1,

@@ -44,7 +44,6 @@ impl Symbolizer for Runtime {
         let (function, line) = PLACES[pc - 1];
         let file = "embedder.rs";
         visit(Frame {
-            pc,
             function,
             file,
             line,

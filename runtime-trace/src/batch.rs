@@ -77,10 +77,9 @@ impl Batch {
         let block = env.take(Backing::Later)?.cast::<Block>();
         // SAFETY: the block is ours, as large as a `Block`, and page-aligned. Of
         // the rest nothing is read before it is written: the link in `push_back`,
-        // the place and the bytes up to `used` in `begin` and after.
+        // the bytes up to `used` in `begin` and after.
         unsafe {
             (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
-            #[cfg(loom)]
             (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place { size_at: 0 }));
         }
         Ok(Self(block))
@@ -90,14 +89,15 @@ impl Batch {
     /// blocks are unmapped after that.
     pub(crate) fn give_back(self, pages: &Pages) {
         debug_assert_eq!(self.header().kind(), Some(Kind::Batch));
-        // SAFETY: we own the block (Invariant 1) and end here.
+        // SAFETY: we own the block (Invariant 1) and end here. It came from `pages`:
+        // a tracer has one, and so has a test.
         unsafe { pages.give_back(self.0.cast()) };
     }
 
     /// Gives the block back to the system.
     pub(crate) fn unmap(self, pages: &Pages) {
         debug_assert_eq!(self.header().kind(), Some(Kind::Batch));
-        // SAFETY: we own the block (Invariant 1) and end here.
+        // SAFETY: as in `give_back`.
         unsafe { pages.unmap(self.0.cast()) };
     }
 
@@ -147,7 +147,8 @@ impl Batch {
     }
 
     /// Writes a record of at most `max` bytes, for which there is room: `write`
-    /// gets the free bytes and returns how many it used.
+    /// gets as many bytes and returns how many it used. No more than `max` become
+    /// part of the batch, whatever it returns, and none if there is no room.
     ///
     /// # Panics
     ///
@@ -155,11 +156,12 @@ impl Batch {
     pub(crate) fn append(&mut self, max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
-        let size = self.with_mut(used, |_, free| write(free));
+        let size = self.with_mut(used, |_, free| free.get_mut(..max).map_or(0, write));
         debug_assert!(
-            size <= max,
+            size > 0 && size <= max,
             "a record of {size} bytes was announced as {max}"
         );
+        let size = size.min(max);
         // Only now does the record exist (Invariant 2).
         // Release: pairs with the Acquire load in `peek`, which reads the bytes.
         // mutant: models do not see bytes that `peek` reads (Invariant 3).
@@ -181,14 +183,17 @@ impl Batch {
         Lent(self.0)
     }
 
-    /// Fills in the size; the batch is complete.
+    /// Fills in the size; the batch is complete. One that has not begun stays empty.
     pub(crate) fn seal(&mut self) {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
+        debug_assert!(used > 0, "it has begun");
         self.with_mut(0, |place, bytes| {
             let payload_at = place.size_at + varint::MAX_LEN;
-            let size = varint::encode_padded((used - payload_at) as u64);
-            bytes[place.size_at..payload_at].copy_from_slice(&size);
+            if let Some(size) = used.checked_sub(payload_at) {
+                let size = varint::encode_padded(size as u64);
+                bytes[place.size_at..payload_at].copy_from_slice(&size);
+            }
         });
     }
 

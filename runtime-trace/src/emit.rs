@@ -131,7 +131,8 @@ impl Drop for Emit<'_, '_> {
 
 impl Emit<'_, '_> {
     /// Which generation the events go to: a number that no generation of any tracer
-    /// has twice in the life of a process, and never 0.
+    /// has twice in the life of a process, and never 0. Those of one tracer follow one
+    /// another, and count from 1 in their lower 40 bits.
     pub fn epoch(&self) -> u64 {
         self.pen.epoch
     }

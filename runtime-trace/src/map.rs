@@ -292,13 +292,16 @@ impl TraceMap {
     ///
     /// # Safety
     ///
-    /// Until it returns nobody else uses the map.
+    /// Until it returns nobody else uses the map, nor a node that it has given. `env`
+    /// is of the same [`Pages`](crate::pages::Pages) as that of every call that added
+    /// a key since the map was empty.
     pub unsafe fn reset(&self, env: &Env<'_>) {
         // Relaxed: the caller has the map to itself, and orders this against
         // earlier and later users.
         self.root.store(ptr::null_mut(), Ordering::Relaxed);
         self.next_id.store(0, Ordering::Relaxed);
-        // SAFETY: nothing leads to a node any more, and nobody is inside.
+        // SAFETY: nothing leads to a node any more, and nobody is inside; the pages
+        // are the caller's word.
         unsafe { self.memory.release(env) };
     }
 

@@ -33,8 +33,9 @@
 //!    one atomic addition to `used` passed over, and only intervals within the
 //!    capacity are handed out. A block's `used` may end beyond its capacity, by
 //!    the requests that did not fit.
-//! 3. Blocks are given back only by `release` and `Drop`, whose callers vouch that
-//!    nobody allocates or holds an allocation.
+//! 3. Blocks are given back only by `release`, whose caller vouches that nobody
+//!    allocates or holds an allocation and that these are the pages they came from,
+//!    and by `Drop`, to the system.
 //! 4. Every allocation is aligned to 8 bytes: blocks are page-aligned, the data
 //!    starts at a multiple of 8, and sizes are rounded up to multiples of 8.
 //!
@@ -125,6 +126,10 @@ struct Blocks {
 unsafe impl Send for Blocks {}
 
 /// A thread-safe bump allocator; see the module's documentation.
+///
+/// One that is dropped unmaps its blocks without crediting the budget that they came
+/// from, so where that goes on to be used, the region is [released](Self::release)
+/// before.
 #[derive(Debug)]
 pub struct Region {
     current: AtomicPtr<Block>,
@@ -245,6 +250,11 @@ impl Region {
     /// Until it returns nobody allocates from this region or releases it, and
     /// nobody uses an allocation of it any more. (An `alloc` that breaks this
     /// promise is refused where it is noticed.)
+    ///
+    /// `env` is of the same [`Pages`] as that of every [`alloc`](Self::alloc) since the
+    /// region was empty: the blocks go back to the budget that they came from.
+    ///
+    /// [`Pages`]: crate::pages::Pages
     pub unsafe fn release(&self, env: &Env<'_>) {
         // Relaxed: see `alloc`.
         self.dropping.store(true, Ordering::Relaxed);
@@ -269,7 +279,8 @@ impl Region {
         for list in [current, full, spare] {
             each_block(list, |block| {
                 // SAFETY: each block of this region is on one list once, and the
-                // caller vouches that nobody refers into it (Invariant 3).
+                // caller vouches that nobody refers into it (Invariant 3) and that
+                // it is of these pages.
                 unsafe { env.pages.give_back(block.cast()) };
             });
         }
@@ -313,9 +324,10 @@ impl Drop for Region {
         let blocks = self.blocks.get_mut();
         for list in [current, blocks.full, blocks.spare] {
             each_block(list, |block| {
-                // SAFETY: as in `release`; allocations borrow the region or are
-                // raw pointers whose users vouch for them, so none is in use. No
-                // budget outlives the region to be credited.
+                // SAFETY: each block of this region is on one list once, and was
+                // mapped with this size. Allocations borrow the region or are raw
+                // pointers, good until its end, so none is in use. (The tracer's
+                // budget ends with its regions, so none is left uncredited.)
                 unsafe { crate::sys::unmap(block.cast(), BLOCK_SIZE) };
             });
         }

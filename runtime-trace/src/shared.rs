@@ -63,7 +63,8 @@ impl Tables {
     ///
     /// # Safety
     ///
-    /// Until it returns nobody else uses the tables.
+    /// Until it returns nobody else uses the tables, and `env` is of the pages that
+    /// served them.
     pub(crate) unsafe fn reset(&self, env: &Env<'_>) {
         // SAFETY: the caller's word, passed on.
         unsafe {

@@ -11,12 +11,13 @@
 //! the generation is worth nothing. How many names it will have nobody knows
 //! before the symbolizer is asked, so room for the least that must be written,
 //! its root frame, is set aside as the stack comes in; without it the stack is
-//! left out. If memory runs out in the dump, names are missing, and from then
-//! on stacks are their root frame only.
+//! left out. If memory runs out in the dump, frames that cannot be named are left
+//! out, all of them if the root is one, and later on stacks are their root frame only.
 //!
 //! A key is a [`Pcs`]: a first word that says how to read the rest, then the
 //! counters from leaf to root.
 
+use core::cell::Cell;
 use core::mem::MaybeUninit;
 
 use trace_format::limits::MAX_FRAMES_PER_STACK;
@@ -24,6 +25,7 @@ use trace_format::{EventKind, varint};
 
 use crate::batch::{Batch, CAPACITY};
 use crate::lock::Rank;
+use crate::loss::Text;
 use crate::map::{Id, TraceMap, Vacant};
 use crate::node::Found;
 use crate::pages::{Env, NoMemory};
@@ -114,16 +116,13 @@ impl Pcs {
 /// A logical frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// A counter that stands for exactly this function, file and line in the
-    /// whole trace; not zero. Readers key frames by it, and the first one seen
-    /// wins, so two frames that share one become the same.
-    pub pc: usize,
-    /// The function's name. Readers take a task whose root frame has no name,
-    /// or one that starts with `runtime.`, for the runtime's own.
+    /// The function's name. Readers take a task whose root frame's name starts with
+    /// `runtime.` for the runtime's own. Without a name the counter stands for it,
+    /// as `0x1f40`.
     pub function: &'a str,
-    /// The source file.
+    /// The source file. Without one it is `?`.
     pub file: &'a str,
-    /// The line in it, from 1.
+    /// The line in it, from 1, which 0 becomes.
     pub line: u32,
 }
 
@@ -131,7 +130,12 @@ pub struct Frame<'a> {
 pub trait Symbolizer {
     /// Calls `visit` for each logical frame that `pc` stands for, from the
     /// innermost (an inlined callee) to the outermost. A counter for which
-    /// nothing is visited becomes a frame without a name.
+    /// nothing is visited becomes one frame, named after the counter.
+    ///
+    /// As long as a trace lasts a counter stands for the same frames: readers
+    /// know a frame by a number, and remember what the first one with it said. The
+    /// tracer makes that number of the counter and of the frame's place among its
+    /// frames; that of the innermost is the counter itself.
     ///
     /// May emit events, and may unwind: then the trace ends there, cut off.
     ///
@@ -159,7 +163,7 @@ const LEAST_PER_BATCH: u64 = (CAPACITY / LEAST_STACK - 1) as u64;
 /// A frame as it is written.
 #[derive(Clone, Copy)]
 struct Record {
-    pc: u64,
+    number: u64,
     function: Id,
     file: Id,
     line: u64,
@@ -267,7 +271,8 @@ impl StackTable {
     ///
     /// # Safety
     ///
-    /// Until it returns nobody else uses the table.
+    /// Until it returns nobody else uses the table, and `env` is of the pages that
+    /// served it.
     pub(crate) unsafe fn reset(&self, env: &Env<'_>) {
         // Relaxed, both: the caller has the table to itself.
         self.claimed.store(0, Ordering::Relaxed);
@@ -299,44 +304,49 @@ impl Drop for Dump<'_> {
 
 impl Dump<'_> {
     fn stack(&mut self, id: Id, key: &[u8]) -> Result<(), NoMemory> {
-        let mut frames = [Record::NAMELESS; MAX_FRAMES_PER_STACK];
+        let mut frames = [Record::UNKNOWN; MAX_FRAMES_PER_STACK];
         let mut count = 0;
         let mut nameless = false;
+        let mut has_root = false;
 
         let mut words = key.as_chunks::<{ size_of::<usize>() }>().0.iter();
         let first = words
             .next()
             .map_or(LOGICAL, |word| usize::from_ne_bytes(*word));
         let mut skip = if first == LOGICAL { 0 } else { first };
-        let mut add = |record| {
-            // As in `Pcs::push`: beyond the limit the root's side wins.
-            let at = count.min(MAX_FRAMES_PER_STACK - 1);
-            frames[at] = record;
-            count = at + 1;
-        };
-        let mut pc = 0;
         for word in words {
-            pc = usize::from_ne_bytes(*word);
-            let mut visited = false;
-            self.symbolizer.frames(pc, &mut |frame| {
-                visited = true;
+            let pc = usize::from_ne_bytes(*word);
+            let place = Cell::new(0);
+            let mut visit = |frame: Frame<'_>| {
+                let number = number(pc, place.replace(place.get() + 1));
                 if skip > 0 {
                     skip -= 1;
-                } else {
-                    add(self.record(&frame, pc, &mut nameless));
+                    return;
                 }
-            });
-            if !visited {
+                let record = self.record(number, pc, &frame);
+                has_root = record.is_ok();
+                nameless |= record.is_err();
+                if let Ok(record) = record {
+                    // As in `Pcs::push`: beyond the limit the root's side wins.
+                    let at = count.min(MAX_FRAMES_PER_STACK - 1);
+                    frames[at] = record;
+                    count = at + 1;
+                }
+            };
+            self.symbolizer.frames(pc, &mut visit);
+            if place.get() == 0 {
                 // A frame like any other, so it may be one of those left out.
-                match skip {
-                    0 => add(Record::of(pc)),
-                    _ => skip -= 1,
-                }
+                visit(Frame {
+                    function: "",
+                    file: "",
+                    line: 0,
+                });
             }
         }
-        if count == 0 {
-            // All was skipped, and readers want a frame.
-            frames[0] = Record::of(pc);
+        if !has_root {
+            // All was skipped, or the root could not be named. Readers want a frame,
+            // and name a task after the root, so another must not stand for it.
+            frames[0] = Record::UNKNOWN;
             count = 1;
         }
 
@@ -357,51 +367,65 @@ impl Dump<'_> {
         Ok(())
     }
 
-    /// A frame of `pc`, as far as there is memory for its names.
-    fn record(&self, frame: &Frame<'_>, pc: usize, nameless: &mut bool) -> Record {
-        let mut id = |name| {
-            let put = self.strings.put(cut_start(name, MAX_NAME), self.out);
-            *nameless |= put.is_err();
-            put.unwrap_or(Id::EMPTY)
-        };
-        Record {
-            pc: if frame.pc == 0 { pc } else { frame.pc } as u64,
-            function: id(frame.function),
-            file: id(frame.file),
-            line: u64::from(frame.line),
-        }
+    /// The frame as it is written. Readers want all of a name, or no frame.
+    fn record(&self, number: u64, pc: usize, frame: &Frame<'_>) -> Result<Record, NoMemory> {
+        let id = |name: &str| self.strings.put(cut_start(name, MAX_NAME), self.out);
+        Ok(Record {
+            number,
+            function: match frame.function {
+                "" => id(Text::<24>::of(&format_args!("{pc:#x}")).as_str()),
+                name => id(name),
+            }?,
+            file: id(if frame.file.is_empty() {
+                "?"
+            } else {
+                frame.file
+            })?,
+            line: u64::from(frame.line.max(1)),
+        })
     }
 }
 
 impl Record {
-    const NAMELESS: Self = Self {
-        pc: 0,
+    /// The only frame of a stack of which nothing is known. It shares its number with
+    /// no frame that has a name.
+    const UNKNOWN: Self = Self {
+        number: 0,
         function: Id::EMPTY,
         file: Id::EMPTY,
         line: 0,
     };
+}
 
-    /// A frame of which only the counter is known.
-    fn of(pc: usize) -> Self {
-        Self {
-            pc: pc as u64,
-            ..Self::NAMELESS
-        }
+/// The number of the frame that has this place, from 0, among those of a counter:
+/// never 0, and as good as never another's.
+///
+/// It depends on nothing else, so a frame has the same one in all generations. The
+/// innermost frame keeps the counter, which can be looked up; the others get what
+/// "splitmix64" (Steele, Lea and Flood, 2014) makes of counter and place.
+fn number(pc: usize, place: u64) -> u64 {
+    let pc = pc as u64;
+    if place == 0 && pc != 0 {
+        return pc;
     }
+    let mut mixed = pc.wrapping_add((place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ mixed >> 31).max(1)
 }
 
 /// Writes a stack; returns its size.
 fn encode(id: Id, frames: &[Record], to: &mut [u8]) -> usize {
     to[0] = EventKind::Stack as u8;
     let mut at = 1;
-    let mut number = |value: u64| at += varint::encode(value, &mut to[at..]);
-    number(id.0);
-    number(frames.len() as u64);
+    let mut put = |value: u64| at += varint::encode(value, &mut to[at..]);
+    put(id.0);
+    put(frames.len() as u64);
     for frame in frames {
-        number(frame.pc);
-        number(frame.function.0);
-        number(frame.file.0);
-        number(frame.line);
+        put(frame.number);
+        put(frame.function.0);
+        put(frame.file.0);
+        put(frame.line);
     }
     at
 }

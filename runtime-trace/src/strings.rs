@@ -142,7 +142,8 @@ impl StringTable {
     ///
     /// # Safety
     ///
-    /// Until it returns nobody else uses the table.
+    /// Until it returns nobody else uses the table, and `env` is of the pages that
+    /// served it.
     pub(crate) unsafe fn reset(&self, env: &Env<'_>) {
         let rest = self.batch.lock(env.held).take();
         if let Some(batch) = rest {

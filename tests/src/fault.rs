@@ -38,8 +38,11 @@ pub enum Fault {
         generation: u64,
         id: u64,
     },
-    PcZero {
+    /// A frame that lacks a number, a name, a file or a line, and is not the only
+    /// one of its stack, without any of them.
+    FrameNotWhole {
         generation: u64,
+        frame: crate::wire::Frame,
     },
     PcMeansTwo {
         pc: u64,
@@ -178,8 +181,8 @@ impl fmt::Display for Fault {
             Self::EmptyStack { generation, id } => {
                 write!(f, "generation {generation}: stack {id} has no frames")
             }
-            Self::PcZero { generation } => {
-                write!(f, "generation {generation}: a frame's program counter is 0")
+            Self::FrameNotWhole { generation, frame } => {
+                write!(f, "generation {generation}: {frame:?} is not whole")
             }
             Self::PcMeansTwo { pc } => write!(f, "program counter {pc:#x} means two things"),
             Self::TimeStepsBack { generation, thread } => {

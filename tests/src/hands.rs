@@ -225,7 +225,6 @@ struct Prompter<'p, 's> {
 impl Symbolizer for Prompter<'_, '_> {
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
         visit(Frame {
-            pc,
             function: FUNCTIONS[pc - 1],
             file: "hands.weft",
             line: pc as u32,

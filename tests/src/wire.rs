@@ -137,7 +137,7 @@ impl Trace {
         for (id, frames) in std::mem::take(&mut tables.stacks) {
             let frames: Vec<Frame> = frames
                 .iter()
-                .map(|frame| tables.resolve(frame, generation))
+                .map(|frame| tables.resolve(frame, frames.len() == 1, generation))
                 .collect::<Result<_, _>>()?;
             if frames.is_empty() {
                 return Err(Fault::EmptyStack {
@@ -165,7 +165,12 @@ struct Tables {
 }
 
 impl Tables {
-    fn resolve(&mut self, frame: &StackFrame, generation: &Generation) -> Result<Frame, Fault> {
+    fn resolve(
+        &mut self,
+        frame: &StackFrame,
+        only: bool,
+        generation: &Generation,
+    ) -> Result<Frame, Fault> {
         let text = |id| {
             let missing = Fault::NoString {
                 generation: generation.number,
@@ -179,14 +184,22 @@ impl Tables {
             file: text(frame.file)?,
             line: frame.line,
         };
-        if frame.pc == 0 {
-            return Err(Fault::PcZero {
-                generation: generation.number,
-            });
-        }
-        // Names may be missing where there was no memory for them.
-        if resolved.function.is_empty() || resolved.file.is_empty() {
-            return Ok(resolved);
+        let missing = [
+            frame.pc == 0,
+            resolved.function.is_empty(),
+            resolved.file.is_empty(),
+            frame.line == 0,
+        ];
+        match missing {
+            [false, false, false, false] => {}
+            // There was no memory for any name of the stack.
+            [true, true, true, true] if only => return Ok(resolved),
+            _ => {
+                return Err(Fault::FrameNotWhole {
+                    generation: generation.number,
+                    frame: resolved,
+                });
+            }
         }
         let first = self.pcs.entry(frame.pc).or_insert_with(|| resolved.clone());
         if *first != resolved {

@@ -168,7 +168,8 @@ proptest! {
                     let id = event.args[at];
                     let none = Vec::new();
                     let frames = if id == 0 { Some(&none) } else { generation.stacks.get(&id) };
-                    prop_assert_eq!(frames, Some(&stack.frames()));
+                    let is_it = frames.is_some_and(|frames| stack.is(frames));
+                    prop_assert!(is_it, "{:?} for {:?}", frames, stack);
                     let interned = *stacks.entry(stack.key()).or_insert(id);
                     prop_assert_eq!(interned, id, "one stack, two IDs");
                 }

@@ -114,7 +114,6 @@ pub(super) fn frames(pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
     let file = "sim.weft";
     let mut frame = |pc, function: &str| {
         visit(Frame {
-            pc,
             function,
             file,
             line: pc as u32,

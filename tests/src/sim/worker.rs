@@ -25,7 +25,7 @@ pub(super) struct Runner<'s> {
     pub(super) worker: Worker<'s>,
     pub(super) log: Log,
     pub(super) rng: Rng,
-    /// The epoch that this thread emitted into last.
+    /// The epoch that this thread emitted into last, counted from 1.
     pub(super) epoch: Cell<u64>,
     /// When to dawdle.
     pauses: RefCell<Rng>,
@@ -63,6 +63,9 @@ pub(super) fn run<'scope, 'env: 'scope>(
     }
     drop(failing);
 }
+
+/// The lower bits of an epoch, in which a tracer's epochs count from 1.
+const COUNTED: u64 = (1 << 40) - 1;
 
 /// Tells the others when a thread panics, so that nobody waits for it.
 struct Failing<'s>(&'s Sim);
@@ -103,7 +106,7 @@ impl<'s> Runner<'s> {
         self.dawdle();
         let emit = self.worker.acquire(proc.map(|proc| &proc.trace), task);
         if let Some(emit) = &emit {
-            self.epoch.set(emit.epoch());
+            self.epoch.set(emit.epoch() & COUNTED);
         }
         self.dawdle();
         emit

@@ -55,13 +55,11 @@ pub struct Everything;
 
 impl Symbolizer for Everything {
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(runtime_trace::Frame<'_>)) {
-        for frame in expansion(pc) {
+        for (function, file, line) in expansion(pc) {
             visit(runtime_trace::Frame {
-                // It need not say the counter if there is but one frame.
-                pc: if pc % 8 == 5 { 0 } else { frame.pc as usize },
-                function: &frame.function,
-                file: &frame.file,
-                line: frame.line as u32,
+                function: &function,
+                file: &file,
+                line,
             });
         }
     }
@@ -72,33 +70,49 @@ impl Host for Everything {
     fn sweep(&self, _: &Sweep<'_>) {}
 }
 
-/// What a counter stands for, from the innermost frame: none to three.
-fn expansion(pc: usize) -> Vec<Frame> {
+/// What a counter stands for, from the innermost frame: none to three, some of them
+/// without a name, a file or a line.
+fn expansion(pc: usize) -> Vec<(String, String, u32)> {
     let frame = |number: usize| {
         // Distinct, but for a chance that may be left out of account.
         let distinct = (pc ^ number << 62).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let long = if (distinct >> 40).is_multiple_of(8) {
-            500
-        } else {
-            1
-        };
-        Frame {
-            pc: if pc % 8 == 5 { pc } else { distinct.max(1) } as u64,
-            function: format!("{}{distinct:x}", "é€".repeat(long)),
-            file: format!("{}{distinct}.weft", "/😀".repeat(long)),
-            line: u64::from(distinct as u32),
-        }
+        let sometimes = |bit: u32| (distinct >> bit).is_multiple_of(8);
+        let long = if sometimes(40) { 500 } else { 1 };
+        let name = format!("{}{distinct:x}", "é€".repeat(long));
+        let file = format!("{}{distinct}.weft", "/😀".repeat(long));
+        (
+            if sometimes(50) { String::new() } else { name },
+            if sometimes(54) { String::new() } else { file },
+            if sometimes(58) { 0 } else { distinct as u32 },
+        )
     };
     (0..pc % 4).map(frame).collect()
 }
 
-fn cut(mut frame: Frame) -> Frame {
-    for name in [&mut frame.function, &mut frame.file] {
-        while name.len() > MAX_NAME {
-            name.remove(0);
-        }
+/// The frames of a counter as a trace has them. Only the innermost one's number is
+/// known beforehand; the reader sees to it that a number means one frame.
+fn written(pc: usize) -> Vec<Frame> {
+    let mut frames = expansion(pc);
+    if frames.is_empty() {
+        frames.push(Default::default());
     }
-    frame
+    let whole = |(place, (function, file, line)): (usize, (String, String, u32))| Frame {
+        pc: if place == 0 { pc as u64 } else { 0 },
+        function: match &function[..] {
+            "" => format!("{pc:#x}"),
+            name => cut(name),
+        },
+        file: match &file[..] {
+            "" => "?".to_owned(),
+            name => cut(name),
+        },
+        line: line.max(1).into(),
+    };
+    frames.into_iter().enumerate().map(whole).collect()
+}
+
+fn cut(name: &str) -> String {
+    name[name.ceil_char_boundary(name.len().saturating_sub(MAX_NAME))..].to_owned()
 }
 
 impl Stack {
@@ -126,25 +140,35 @@ impl Stack {
         at_most(MAX_FRAMES_PER_STACK, self.pcs.clone())
     }
 
-    /// What a trace shows of it.
-    pub fn frames(&self) -> Vec<Frame> {
+    /// Whether these are the frames that a trace shows of it, but for numbers that
+    /// are the tracer's.
+    pub fn is(&self, found: &[Frame]) -> bool {
         let kept = self.kept();
-        let nameless = |pc: usize| Frame {
-            pc: pc as u64,
+        let all = kept.iter().flat_map(|&pc| written(pc));
+        let left: Vec<Frame> = all.skip(self.skip.unwrap_or(0)).collect();
+        let unknown = Frame {
+            pc: 0,
             function: String::new(),
             file: String::new(),
             line: 0,
         };
-        let all = kept.iter().flat_map(|&pc| match expansion(pc) {
-            frames if frames.is_empty() => vec![nameless(pc)],
-            frames => frames,
-        });
-        let left: Vec<Frame> = all.skip(self.skip.unwrap_or(0)).map(cut).collect();
-        match kept.last() {
+        let expected = match left.is_empty() && !kept.is_empty() {
             // Readers want a frame.
-            Some(&root) if left.is_empty() => vec![nameless(root)],
-            _ => at_most(MAX_FRAMES_PER_STACK, left),
-        }
+            true => vec![unknown],
+            false => at_most(MAX_FRAMES_PER_STACK, left),
+        };
+        let same = |(found, expected): (&Frame, &Frame)| match expected.pc {
+            0 => {
+                let pc = found.pc;
+                *found
+                    == Frame {
+                        pc,
+                        ..expected.clone()
+                    }
+            }
+            _ => found == expected,
+        };
+        found.len() == expected.len() && found.iter().zip(&expected).all(same)
     }
 }
 

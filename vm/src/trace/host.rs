@@ -55,7 +55,6 @@ impl Symbolizer for SchedulerHost<'_, '_> {
         let code = self.shared.env.code;
         if let Some(place) = code.resolve(pc) {
             visit(Frame {
-                pc,
                 function: place.function,
                 file: place.file,
                 line: place.line,

@@ -173,7 +173,6 @@ impl Symbolizer for Scheduler {
         // It has room for this.
         let _ = write!(name, "place{pc}");
         visit(Frame {
-            pc,
             function: name.as_str(),
             file: "crowd.rs",
             line: pc as u32,
