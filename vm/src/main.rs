@@ -1,8 +1,8 @@
 //! The command line: `weft run`, `weft check`, `weft disasm`.
 //!
 //! Statuses: 0 if all went well, 1 for errors in or of the program, 2 for a
-//! deadlock, 64 for a command line that cannot be carried out, 130 and 143 if
-//! Ctrl-C or SIGTERM has stopped the program.
+//! deadlock, 64 for a command line that cannot be carried out, 129, 130 and 143 if
+//! SIGHUP, Ctrl-C or SIGTERM has stopped the program.
 
 mod outlet;
 mod signals;

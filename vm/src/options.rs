@@ -34,7 +34,8 @@ pub struct Options {
 /// stuck: the program does not wait for it, nor does it fail with it. A file
 /// that takes nothing for 5 s once the trace is to end is given up; the thread
 /// that is stuck with it stays until the file takes or refuses what it was
-/// given. So does one whose data is not on its disk 30 s after the last write.
+/// given. So does one whose data is not on its disk 30 s after the last write,
+/// and one that has not all of it 8 s after [`Options::interrupt`] was raised.
 pub struct TraceOptions {
     /// The file it goes to, open for writing.
     pub file: File,

@@ -262,6 +262,13 @@ fn everything_after_the_file_s_own_arguments_is_theirs() {
     assert_eq!(text(&output.stdout), "[\"--workers\", \"x\"]\n");
 }
 
+/// What asks a program to end, and the status that it then has.
+const SIGNALS: [(i32, i32); 3] = [
+    (libc::SIGINT, 130),
+    (libc::SIGTERM, 143),
+    (libc::SIGHUP, 129),
+];
+
 /// Sends a signal to a child that has not been waited for.
 fn send(child: &Child, signal: i32) {
     let id = i32::try_from(child.id()).expect("a process");
@@ -335,7 +342,7 @@ fn a_signal_stops_the_program_and_finishes_the_trace() {
       }";
     let programs = [("asleep", asleep), ("busy", busy), ("reading", reading)];
     for (name, source) in programs {
-        for (signal, status) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+        for (signal, status) in SIGNALS {
             for workers in ["1", "2", "8"] {
                 // The child's input stays open, and silent, for the last one.
                 let name = format!("{name}-{signal}-{workers}");
@@ -407,7 +414,7 @@ fn one_signal_stops_a_program_that_cannot_write() {
           chatter()
         }",
     );
-    for (signal, status) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+    for (signal, status) in SIGNALS {
         for deaf in [false, true] {
             for (kind, reader, stream) in unread() {
                 let name = format!("unread-{kind}-{signal}-{deaf}");

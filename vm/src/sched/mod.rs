@@ -198,6 +198,11 @@ impl<'s> Shared<'s> {
         }
     }
 
+    /// What stops the program from outside.
+    pub(crate) fn interrupt(&self) -> Option<&'s Interrupt> {
+        self.interrupt
+    }
+
     /// Runs the program to its end, on threads that are started as they are
     /// needed. The calling thread starts them, and looks after system calls and
     /// interrupts.
@@ -275,7 +280,8 @@ impl<'s> Shared<'s> {
     /// went well otherwise.
     fn output_error(&self, error: io::Error) {
         let end = match (error.kind(), self.interrupt.and_then(Interrupt::raised)) {
-            (io::ErrorKind::WouldBlock, Some(signal)) => End::Interrupted(signal),
+            // Also where a terminal is gone, which is what SIGHUP tells.
+            (_, Some(signal)) => End::Interrupted(signal),
             (io::ErrorKind::BrokenPipe, _) => End::OutputClosed,
             _ => End::OutputFailed(error),
         };

@@ -21,7 +21,6 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +28,7 @@ use std::time::Duration;
 use runtime_trace::{AdvanceError, Config, StartError, StopError, Version};
 
 use super::host::SchedulerHost;
-use super::sink::{Sink, Written, drain};
+use super::sink::{Closing, Sink, Written, drain};
 use crate::control::{Answer, Request, TraceControl, TraceRequests};
 use crate::error::VmError;
 use crate::options::{TraceOptions, TraceVersion};
@@ -296,7 +295,7 @@ impl Recording<'_, '_> {
     ) -> Result<Filed, VmError> {
         let host = self.host;
         let tracer = &host.shared.tracing.tracer;
-        let closing = &AtomicBool::new(false);
+        let closing = &Closing::new(host.shared.interrupt());
         let began = self.now();
         let mut ended = began;
         let mut over = began;
@@ -343,8 +342,7 @@ impl Recording<'_, '_> {
                 until = self.asked(TICK);
             }
             over = self.now();
-            // Relaxed: a flag that orders nothing.
-            closing.store(true, Ordering::Relaxed);
+            closing.begin();
             let written = drained.join().unwrap_or_else(|_| Written {
                 bytes: 0,
                 result: Err(io::Error::other("the trace's writer has panicked")),

@@ -14,7 +14,9 @@
 //!
 //! While the program runs, the file has all the time it wants. Once the trace is
 //! to end, a file that takes nothing for [`PATIENCE`] is given up, and the sink
-//! thread is left behind with it.
+//! thread is left behind with it. If somebody has interrupted the program, so is
+//! a file that has not all of it within [`HASTE`], however steadily it takes a
+//! little.
 //!
 //! The system sends a thread whose write goes beyond a limit on files' sizes, or
 //! into a pipe that nobody reads, a signal that by default ends the process. The
@@ -28,15 +30,54 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime_trace::{Chunk, Tracer};
+
+use crate::interrupt::Interrupt;
 
 /// How long a file that takes nothing is waited for, once the trace is to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a file has for all that is left, once the program is interrupted.
+const HASTE: Duration = Duration::from_secs(8);
+
 /// How long the system may need then to have all of it on a disk.
 const SYNC_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What bounds a file's time.
+#[derive(Debug)]
+pub(super) struct Closing<'a> {
+    /// Set once the trace is to end, and patience is bounded.
+    flag: AtomicBool,
+    interrupt: Option<&'a Interrupt>,
+    haste: Duration,
+}
+
+impl<'a> Closing<'a> {
+    pub(super) fn new(interrupt: Option<&'a Interrupt>) -> Self {
+        Closing {
+            flag: AtomicBool::new(false),
+            interrupt,
+            haste: HASTE,
+        }
+    }
+
+    /// The trace is to end.
+    pub(super) fn begin(&self) {
+        // Relaxed: a flag that orders nothing.
+        self.flag.store(true, Ordering::Relaxed);
+    }
+
+    fn begun(&self) -> bool {
+        // Relaxed: as in `begin`.
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    fn hurries(&self) -> bool {
+        self.interrupt.and_then(Interrupt::raised).is_some()
+    }
+}
 
 /// How often somebody who waits looks whether something has changed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -59,9 +100,7 @@ pub(super) struct Written {
 /// Writes the trace to its end, into the sink that comes. If none comes, or it
 /// does not take any more, the tracer is told so, and read on: it wants its
 /// memory back.
-///
-/// `closing` is set once the trace is to end and patience is bounded.
-pub(super) fn drain(tracer: &Tracer, sink: &Receiver<Sink>, closing: &AtomicBool) -> Written {
+pub(super) fn drain(tracer: &Tracer, sink: &Receiver<Sink>, closing: &Closing<'_>) -> Written {
     let mut sink = sink.recv().ok();
     let mut result = Ok(());
     let Some(mut reader) = tracer.reader() else {
@@ -89,7 +128,7 @@ pub(super) fn drain(tracer: &Tracer, sink: &Receiver<Sink>, closing: &AtomicBool
             reader.fail(); // There is no more data after this.
         }
     }
-    if let Some(sink) = &sink
+    if let Some(sink) = &mut sink
         && result.is_ok()
     {
         result = sink.sync(closing);
@@ -108,6 +147,8 @@ pub(super) struct Sink {
     done: Receiver<(io::Result<()>, Vec<u8>)>,
     spare: Vec<u8>,
     progress: Arc<Progress>,
+    /// Since when it is known to be in haste.
+    in_haste: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -156,6 +197,7 @@ impl Sink {
             done,
             spare: Vec::new(),
             progress,
+            in_haste: None,
         })
     }
 
@@ -167,7 +209,7 @@ impl Sink {
     ///
     /// # Errors
     /// The file's own; or [`ErrorKind::TimedOut`] if it is given up.
-    fn write(&mut self, bytes: &[u8], closing: &AtomicBool) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8], closing: &Closing<'_>) -> io::Result<()> {
         let mut copy = std::mem::take(&mut self.spare);
         copy.clear();
         copy.extend_from_slice(bytes);
@@ -176,38 +218,50 @@ impl Sink {
     }
 
     /// Waits until all of it is where it would outlive the system.
-    fn sync(&self, closing: &AtomicBool) -> io::Result<()> {
+    fn sync(&mut self, closing: &Closing<'_>) -> io::Result<()> {
         self.ask(Job::Sync, SYNC_PATIENCE, closing).map(drop)
     }
 
-    fn ask(&self, job: Job, patience: Duration, closing: &AtomicBool) -> io::Result<Vec<u8>> {
+    fn ask(&mut self, job: Job, patience: Duration, closing: &Closing<'_>) -> io::Result<Vec<u8>> {
         let gone = || io::Error::other("the thread that writes it has panicked");
         self.jobs.send(job).map_err(|_| gone())?;
         let mut before = self.taken();
         let mut idle = Duration::ZERO;
         loop {
+            // Asked first: one job after the other may be done in time.
+            if self.is_late(closing) {
+                let seconds = closing.haste.as_secs();
+                let why = format!("given up, as it had {seconds} s after the interrupt");
+                return Err(self.give_up(why));
+            }
             match self.done.recv_timeout(LOOK) {
                 Ok((result, buffer)) => return result.map(|()| buffer),
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let taken = self.taken();
-            // Relaxed: a flag that orders nothing.
-            if taken != before || !closing.load(Ordering::Relaxed) {
+            if taken != before || !closing.begun() {
                 before = taken;
                 idle = Duration::ZERO;
                 continue;
             }
             idle += LOOK;
             if idle >= patience {
-                self.progress.given_up.store(true, Ordering::Relaxed);
                 let seconds = patience.as_secs();
-                return Err(io::Error::new(
-                    ErrorKind::TimedOut,
-                    format!("given up, as it has not moved for {seconds} s"),
-                ));
+                return Err(self.give_up(format!("given up, as it has not moved for {seconds} s")));
             }
         }
+    }
+
+    /// Whether the time of an interrupted program is over.
+    fn is_late(&mut self, closing: &Closing<'_>) -> bool {
+        closing.hurries()
+            && self.in_haste.get_or_insert_with(Instant::now).elapsed() >= closing.haste
+    }
+
+    fn give_up(&self, why: String) -> io::Error {
+        self.progress.given_up.store(true, Ordering::Relaxed);
+        io::Error::new(ErrorKind::TimedOut, why)
     }
 }
 
@@ -329,9 +383,17 @@ mod tests {
     fn nobody_is_impatient_before_the_end() {
         // Fuller than a pipe gets; whether it is read or given up is up to us.
         let bytes = vec![1; 1 << 20];
-        for closing in [false, true] {
+        static INTERRUPT: Interrupt = Interrupt::new();
+        INTERRUPT.raise(2);
+        for (begun, interrupt) in [(false, None), (true, None), (false, Some(&INTERRUPT))] {
+            let closing = Closing {
+                flag: begun.into(),
+                interrupt,
+                haste: Duration::ZERO,
+            };
+            let given_up = begun || interrupt.is_some();
             let (mut from, into) = io::pipe().expect("a pipe");
-            let sink = Sink::new(OwnedFd::from(into).into()).expect("a thread");
+            let mut sink = Sink::new(OwnedFd::from(into).into()).expect("a thread");
             let result = thread::scope(|scope| {
                 let reader = scope.spawn(move || {
                     // Looked after a few times, meanwhile.
@@ -340,15 +402,15 @@ mod tests {
                     from.read_to_end(&mut arrived).expect("it can be read");
                     arrived.len()
                 });
-                let result = sink.ask(Job::Write(bytes.clone()), Duration::ZERO, &closing.into());
+                let result = sink.ask(Job::Write(bytes.clone()), Duration::ZERO, &closing);
                 drop(sink);
                 let arrived = reader.join().expect("no panic");
-                assert!(closing || arrived == bytes.len(), "{arrived} bytes");
+                assert!(given_up || arrived == bytes.len(), "{arrived} bytes");
                 result
             });
             match result {
-                Ok(buffer) => assert!(!closing && buffer == bytes),
-                Err(error) => assert!(closing && error.kind() == ErrorKind::TimedOut, "{error}"),
+                Ok(buffer) => assert!(!given_up && buffer == bytes),
+                Err(error) => assert!(given_up && error.kind() == ErrorKind::TimedOut, "{error}"),
             }
         }
     }
