@@ -280,6 +280,19 @@ pub(crate) struct ProfileProblem {
 }
 
 impl XtaskError {
+    /// Whether something is missing on this machine: a program that is not ours.
+    pub(crate) fn is_of_this_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::Start { .. }
+                | Self::BadGo { .. }
+                | Self::NoGo { .. }
+                | Self::BadInstall { .. }
+                | Self::NoFuzzer { .. }
+                | Self::NoTool { .. }
+        )
+    }
+
     /// Turns a system's error about a file into one that names the file.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();

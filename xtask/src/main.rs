@@ -77,8 +77,13 @@ enum Command {
     Prove(prove::Options),
     /// Run programs under tools that look for misused memory and data races.
     Sanitize(sanitize::Options),
-    /// Check that the tree is as its documents say.
-    Tidy,
+    /// Check that the tree is as its documents say, and mark the evidence that is
+    /// stale.
+    Tidy {
+        /// Mark nothing: a mark that is not true is a finding.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 /// What `dump` prints.
@@ -114,6 +119,6 @@ fn run(command: Command) -> Result<(), XtaskError> {
         Command::Fuzz(options) => fuzz::run(&options).map(drop),
         Command::Prove(options) => prove::run(&options),
         Command::Sanitize(options) => sanitize::run(&options).map(drop),
-        Command::Tidy => tidy::run(),
+        Command::Tidy { check } => tidy::run(check),
     }
 }

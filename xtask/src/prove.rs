@@ -5,21 +5,29 @@
 //! minutes to hours each. Claims and checks are data (`claims.rs`), and the
 //! document is made from it. A check that ran rewrites its own row, also when it
 //! failed, and leaves the others' results as they are.
+//!
+//! A check names the code that it covers. As soon as that is not what it was when
+//! the check last ran, the row is stale: `cargo xtask tidy` marks it, the gate fails
+//! if a mark is not true, and `--stale` runs what is marked.
 
 mod claims;
+mod code;
 mod evidence;
 mod named;
 mod overload;
 mod page_size;
+mod run;
+mod slice;
+mod stale;
 mod storm;
+mod words;
 
 use std::path::Path;
-use std::time::Instant;
 
 use clap::Args;
 
 use self::claims::SECTIONS;
-use self::evidence::{Outcome, Run};
+use self::evidence::Book;
 use self::named::Named;
 use crate::error::XtaskError;
 use crate::root::root;
@@ -29,9 +37,16 @@ use crate::root::root;
 pub(crate) struct Options {
     /// The checks, by the names in docs/evidence.md; all if there is none.
     names: Vec<String>,
-    /// Only a slice of each check, about five minutes in all, without a word in
-    /// docs/evidence.md; some have none.
+    /// Of those, only the ones without a good result of today's code, the quickest
+    /// first.
     #[arg(long)]
+    stale: bool,
+    /// Only say which those are, and how long they took.
+    #[arg(long, requires = "stale")]
+    list: bool,
+    /// Only a slice of each check, about ten minutes in all, without a word in
+    /// docs/evidence.md; some have none.
+    #[arg(long, conflicts_with = "stale")]
     slice: bool,
 }
 
@@ -44,6 +59,9 @@ struct Section {
 /// A claim, and how it is checked.
 struct Check {
     name: &'static str,
+    /// The code that it covers, but for the files of its tests: paths, in groups
+    /// (`claims/covers.rs`).
+    covers: &'static [&'static [&'static str]],
     /// A sentence that a reader can doubt.
     claim: &'static str,
     /// What is done, and what would make it fail.
@@ -82,16 +100,22 @@ impl Check {
         }
     }
 
-    /// Runs it; or says why there is no slice, if that was asked for.
-    fn run(&self, slice: bool) -> Result<Figures, &'static str> {
-        match (&self.proof, slice) {
-            (Proof::Tests(tests), false) => Ok(named::run(tests)),
-            (Proof::Tests(_), true) => Err("`cargo xtask test` has its tests"),
-            (Proof::Here { full, .. }, false) => Ok(full()),
-            (Proof::Here { slice, .. }, true) => match slice {
-                Slice::Run(slice) => Ok(slice()),
-                Slice::Nothing(why) => Err(why),
-            },
+    /// The code that it covers, with the files of its tests.
+    fn paths(&self) -> Vec<String> {
+        let tests = match &self.proof {
+            Proof::Tests(tests) => *tests,
+            Proof::Here { .. } => &[],
+        };
+        let named = self.covers.iter().copied().flatten();
+        let named = named.map(|&path| path.to_owned());
+        named.chain(tests.iter().flat_map(Named::paths)).collect()
+    }
+
+    /// Runs it.
+    fn run(&self) -> Figures {
+        match &self.proof {
+            Proof::Tests(tests) => named::run(*tests),
+            Proof::Here { full, .. } => full(),
         }
     }
 }
@@ -103,188 +127,75 @@ impl Check {
 /// [`XtaskError::Unproven`] if a check failed, [`XtaskError::NoCheck`] if one has
 /// no such name, or why the document cannot be written.
 pub(crate) fn run(options: &Options) -> Result<(), XtaskError> {
-    let document = root().join(evidence::DOCUMENT);
-    let document = (!options.slice).then_some(document.as_path());
-    run_checks(SECTIONS, &options.names, document)
+    let root = root();
+    let path = root.join(evidence::DOCUMENT);
+    with_book(&root, &path, |book| {
+        let chosen = chosen(book, &options.names)?;
+        if options.slice {
+            return slice::run(book, &chosen);
+        }
+        if !options.stale {
+            return run::run(book, &chosen);
+        }
+        let rows = stale::of(book, &chosen)?;
+        print!("{}", stale::plan(&rows));
+        match options.list {
+            true => Ok(()),
+            false => run::run(book, &stale::checks(&rows)),
+        }
+    })
 }
 
-/// Runs the checks with these names. The results go into `document`; without
-/// one, a slice of each is run.
-fn run_checks(
-    sections: &[Section],
-    names: &[String],
-    document: Option<&Path>,
-) -> Result<(), XtaskError> {
-    let all = || sections.iter().flat_map(|section| section.checks);
-    if let Some(name) = names.iter().find(|name| all().all(|it| it.name != **name)) {
+/// Marks the stale rows of the document below `root`, and those that are not stale
+/// any more as good; says which.
+///
+/// # Errors
+///
+/// If the document or the tree cannot be read or written.
+pub(crate) fn mark(root: &Path) -> Result<Vec<String>, XtaskError> {
+    with_book(root, &root.join(evidence::DOCUMENT), |book| book.mark())
+}
+
+/// The rows of the document below `root` that are not as they must be.
+///
+/// # Errors
+///
+/// If the document or the tree cannot be read.
+pub(crate) fn lies(root: &Path) -> Result<Vec<String>, XtaskError> {
+    with_book(root, &root.join(evidence::DOCUMENT), |book| book.lies())
+}
+
+/// What would have to run for no row to be stale, in words; nothing if none is.
+///
+/// # Errors
+///
+/// If the document or the tree cannot be read.
+pub(crate) fn stale(root: &Path) -> Result<String, XtaskError> {
+    with_book(root, &root.join(evidence::DOCUMENT), |book| {
+        let all: Vec<_> = book.checks().collect();
+        Ok(stale::in_short(&stale::of(book, &all)?))
+    })
+}
+
+fn with_book<T>(root: &Path, path: &Path, then: impl FnOnce(&Book<'_>) -> T) -> T {
+    then(&Book {
+        path,
+        sections: SECTIONS,
+        root,
+    })
+}
+
+/// The checks with these names, all if there are none, in the document's order.
+fn chosen(book: &Book<'_>, names: &[String]) -> Result<Vec<&'static Check>, XtaskError> {
+    if let Some(name) = (names.iter()).find(|name| book.checks().all(|it| it.name != **name)) {
         return Err(XtaskError::NoCheck {
             name: name.clone(),
-            known: all().map(|check| check.name).collect(),
+            known: book.checks().map(|check| check.name).collect(),
         });
     }
-    let mut failed = Vec::new();
-    let chosen = all().filter(|it| names.is_empty() || names.iter().any(|name| name == it.name));
-    for check in chosen {
-        let begin = Instant::now();
-        let commit = evidence::commit()?;
-        println!("\n== {}: {}", check.name, check.claim);
-        let figures = match check.run(document.is_none()) {
-            Ok(figures) => figures,
-            Err(why) => {
-                println!("left out: {why}");
-                continue;
-            }
-        };
-        let outcome = match figures {
-            Ok(figures) => Outcome::Passed(figures),
-            Err(error) => {
-                eprintln!("{}: {error}", check.name);
-                failed.push(check.name);
-                Outcome::Failed(error.to_string())
-            }
-        };
-        let run = Run {
-            outcome,
-            commit,
-            date: evidence::today()?,
-            time: begin.elapsed(),
-        };
-        println!("{}: {run}", check.name);
-        if let Some(document) = document {
-            evidence::record(document, sections, check, &run)?;
-        }
-    }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(XtaskError::Unproven { checks: failed }),
-    }
+    let is_chosen = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
+    Ok(book.checks().filter(|it| is_chosen(it.name)).collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn fails() -> Figures {
-        Err(XtaskError::Untidy { findings: 7 })
-    }
-
-    const fn here(name: &'static str, full: fn() -> Figures) -> Check {
-        Check {
-            name,
-            claim: "It holds | always.",
-            how: "it is tried",
-            proof: Proof::Here {
-                commands: &["true | cat"],
-                full,
-                slice: Slice::Run(full),
-            },
-        }
-    }
-
-    const GOOD: Check = here("good", || Ok("3 things".to_owned()));
-    const BAD: Check = here("bad", fails);
-    /// Later, the bad one is good.
-    const MENDED: Check = here("bad", || Ok("4 things".to_owned()));
-
-    const fn section(checks: &'static [Check]) -> Section {
-        Section {
-            title: "Things",
-            checks,
-        }
-    }
-
-    /// A check that fails makes the command fail and says so in its row; each
-    /// run touches the rows of the checks that ran, and no other.
-    #[test]
-    fn a_failure_fails_and_is_written_down() {
-        let folder = std::env::temp_dir().join(format!("xtask-prove-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let document = folder.join("evidence.md");
-        let read = || fs::read_to_string(&document).unwrap();
-        let row = |name: &str| {
-            let text = read();
-            let mut rows = text
-                .lines()
-                .filter(|line| line.contains(&format!("`{name}`")));
-            let row = rows.next().unwrap().to_owned();
-            assert_eq!(rows.next(), None);
-            row
-        };
-
-        const BOTH: &[Section] = &[section(&[GOOD, BAD])];
-        let bad = [String::from("bad")];
-        let result = run_checks(BOTH, &bad, Some(&document));
-        assert!(
-            matches!(&result, Err(XtaskError::Unproven { checks }) if checks == &["bad"]),
-            "{result:?}"
-        );
-        assert!(row("bad").contains("**FAILED**"), "{}", row("bad"));
-        assert!(row("bad").contains("findings: 7"), "{}", row("bad"));
-        assert!(row("good").ends_with("| not run yet |"), "{}", row("good"));
-        let was = row("bad");
-
-        // One that passes leaves the failure of the other where it is.
-        run_checks(BOTH, &["good".to_owned()], Some(&document)).unwrap();
-        assert!(row("good").contains("3 things"), "{}", row("good"));
-        assert_eq!(row("bad"), was);
-
-        // All of them: the failure does not hide the others, and still fails.
-        assert!(run_checks(BOTH, &[], Some(&document)).is_err());
-
-        const MENDED_TOO: &[Section] = &[section(&[GOOD, MENDED])];
-        run_checks(MENDED_TOO, &bad, Some(&document)).unwrap();
-        assert!(row("bad").contains("4 things") && !row("bad").contains("FAILED"));
-
-        // A slice writes nothing, and fails as well.
-        let was = read();
-        assert!(run_checks(BOTH, &[], None).is_err());
-        assert_eq!(read(), was);
-
-        assert!(matches!(
-            run_checks(BOTH, &["gone".to_owned()], Some(&document)),
-            Err(XtaskError::NoCheck { .. })
-        ));
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn every_fuzz_target_has_a_check() {
-        let known = |name: &str| {
-            let mut all = SECTIONS.iter().flat_map(|section| section.checks);
-            all.any(|check| check.name == format!("fuzz-{name}"))
-        };
-        for entry in fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            assert!(known(name), "no check for the fuzz target {name}");
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<_> = SECTIONS
-            .iter()
-            .flat_map(|section| section.checks)
-            .map(|check| check.name)
-            .collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-
-    /// The document in the tree has the checks that there are, as they are. If
-    /// this fails, run the check that was changed: `cargo xtask prove NAME`.
-    #[test]
-    fn the_document_is_of_these_checks() {
-        let path = root().join(evidence::DOCUMENT);
-        let text = fs::read_to_string(&path).unwrap();
-        let fresh = evidence::render(SECTIONS, &evidence::results(&text));
-        for (fresh, line) in fresh.lines().zip(text.lines()) {
-            assert_eq!(fresh, line);
-        }
-        assert_eq!(fresh.len(), text.len());
-    }
-}
+mod tests;

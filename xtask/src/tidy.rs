@@ -4,6 +4,7 @@
 //! of this package, too, so that `cargo test` keeps them.
 
 mod edges;
+mod evidence;
 mod machine;
 mod map;
 mod modules;
@@ -30,15 +31,20 @@ const CHECKS: &[Check] = &[
     ("orphaned files", modules::check),
     ("paths of one machine", machine::check),
     ("code map", map::check),
+    ("evidence", evidence::check),
 ];
 
-/// Runs all checks and prints what they find.
+/// Runs all checks and prints what they find; before, marks which evidence is stale,
+/// unless nothing is to be changed.
 ///
 /// # Errors
 ///
 /// [`XtaskError::Untidy`] if they find anything.
-pub(crate) fn run() -> Result<(), XtaskError> {
+pub(crate) fn run(change_nothing: bool) -> Result<(), XtaskError> {
     let root = root();
+    if !change_nothing {
+        evidence::mark(&root)?;
+    }
     let packages = packages::read(&root)?;
     let mut total = 0;
     for (name, check) in CHECKS {
@@ -52,6 +58,7 @@ pub(crate) fn run() -> Result<(), XtaskError> {
         }
         total += findings.len();
     }
+    evidence::tell(&root)?;
     match total {
         0 => Ok(()),
         findings => Err(XtaskError::Untidy { findings }),
@@ -66,7 +73,7 @@ fn shown(root: &Path, path: &Path) -> String {
 }
 
 /// All `.rs` files in a folder and below it, sorted; none if it does not exist.
-fn rust_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, XtaskError> {
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, XtaskError> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -116,5 +123,11 @@ mod tests {
     #[test]
     fn the_code_map_is_right() {
         assert_clean("code map");
+    }
+
+    /// If this fails, run `cargo xtask tidy`, which marks what is stale.
+    #[test]
+    fn evidence_is_marked_as_it_is() {
+        assert_clean("evidence");
     }
 }

@@ -12,11 +12,17 @@ use crate::root::root;
 /// The variable by which tests are told to run their long forms.
 const LONG: &str = "TRACE_LONG";
 
+/// How many cases property tests are given.
+pub(super) const CASES: &str = "PROPTEST_CASES";
+
+/// So many in a slice.
+const SLICE_CASES: &str = "1000";
+
 /// What stands before figures in a line that a test prints.
 const MARK: &str = "evidence: ";
 
 /// Tests of one file.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Named {
     pub(super) package: &'static str,
     /// The file below the package's `tests/`, without `.rs`; empty for the
@@ -55,6 +61,31 @@ impl Named {
         Self { env, ..self }
     }
 
+    /// The property tests among them with fewer cases; nothing if there are none.
+    pub(super) fn slice(&self) -> Option<Self> {
+        let are_properties = self.env.iter().any(|(name, _)| *name == CASES);
+        are_properties.then_some(Self {
+            env: &[(CASES, SLICE_CASES)],
+            ..*self
+        })
+    }
+
+    /// Where they are, and what the package's tests share, as `covers` has paths.
+    pub(super) fn paths(&self) -> [String; 2] {
+        let folder = match self.package {
+            "e2e" => "tests".to_owned(),
+            package if package.starts_with("trace-") => format!("crates/{package}"),
+            package => package.to_owned(),
+        };
+        match self.file {
+            "" => [format!("{folder}/src"), format!("{folder}/tests/support")],
+            file => [
+                format!("{folder}/tests/{file}.rs"),
+                format!("{folder}/tests/support"),
+            ],
+        }
+    }
+
     /// The variables that they get.
     fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         let long = self.long.then_some((LONG, "1"));
@@ -86,7 +117,7 @@ impl fmt::Display for Named {
 
 /// Runs them all. The figures are the number of tests and what they print
 /// behind [`MARK`].
-pub(super) fn run(named: &[Named]) -> Figures {
+pub(super) fn run<'n>(named: impl IntoIterator<Item = &'n Named>) -> Figures {
     let mut passed = 0;
     let mut figures = Vec::new();
     for named in named {
