@@ -455,26 +455,24 @@ fn a_second_ctrl_c_ends_even_a_program_whose_trace_cannot_be_finished() {
           sleep(600000)
         }",
     );
-    let (reader, mut child) = {
-        let trace = Temp::new("stuck.trace");
-        let path = CString::new(trace.0.as_os_str().as_bytes()).expect("a path");
-        // SAFETY: it is a string, which lives through the call.
-        assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
-        let reader = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(&trace.0)
-            .expect("its reader need not wait");
-        let child = weft()
-            .arg("run")
-            .arg(&program.0)
-            .arg("--trace")
-            .arg(&trace.0)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("weft runs");
-        (reader, child)
-    };
+    // It stays until the program has opened it.
+    let trace = Temp::new("stuck.trace");
+    let path = CString::new(trace.0.as_os_str().as_bytes()).expect("a path");
+    // SAFETY: it is a string, which lives through the call.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let reader = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&trace.0)
+        .expect("its reader need not wait");
+    let mut child = weft()
+        .arg("run")
+        .arg(&program.0)
+        .arg("--trace")
+        .arg(&trace.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("weft runs");
     let mut line = String::new();
     let stdout = child.stdout.as_mut().expect("it is piped");
     BufReader::new(stdout)
