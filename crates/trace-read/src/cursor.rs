@@ -23,7 +23,7 @@ pub(crate) struct Timed {
 }
 
 /// A worker's place in its batches of a generation, and its next event.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     /// The worker's slot in the order's table.
     pub worker: u32,
@@ -128,6 +128,17 @@ impl Cursor {
     pub fn go_to(&mut self, rest: &Rest<'_>) {
         self.at = self.end + rest.beyond - rest.bytes.len();
         self.before = rest.time;
+    }
+
+    /// How many events are left, those behind the first that cannot be decoded not
+    /// among them.
+    pub fn count(&self, generation: &Generation) -> u64 {
+        let mut ahead = self.clone();
+        let mut count = u64::from(self.is_decoded);
+        while let Ok(true) = ahead.advance(generation) {
+            count += 1;
+        }
+        count
     }
 
     /// How many bytes of the batch are left.

@@ -26,6 +26,11 @@ impl Frontier {
         self.0.first().copied()
     }
 
+    /// All of them, in no order that means anything.
+    pub fn all(&self) -> &[Entry] {
+        &self.0
+    }
+
     /// The entry at this position of the heap, or of the order of times after
     /// [`sort`](Self::sort).
     pub fn get(&self, at: usize) -> Option<Entry> {

@@ -83,6 +83,8 @@ pub struct Generation {
     pub(crate) start: i64,
     /// Where in the file reading has got to.
     pub(crate) end: u64,
+    /// Whether its end was not seen, so that there may be more of it.
+    pub(crate) is_cut: bool,
     /// Why there is not more of it, or not all is right with it.
     pub(crate) broken: Option<ReadError>,
     /// From a worker's ID to its lane.
@@ -200,6 +202,14 @@ impl Generation {
         self.broken
     }
 
+    /// Whether its end was not seen: the file ends in it, or what follows cannot be
+    /// read. Then there may be events that are not here, and strings and stacks.
+    ///
+    /// Before 1.26 the last generation of a file has no end that could be seen.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Bytes that it takes in memory.
     pub fn held(&self) -> usize {
         self.bytes.len()
@@ -222,6 +232,7 @@ impl Generation {
             clock: Clock::default(),
             start: 0,
             end: 0,
+            is_cut: true,
             broken: None,
             lane_of: SlotMap::default(),
         }
@@ -241,6 +252,7 @@ impl Generation {
         self.samples.clear();
         self.tables.clear();
         self.start = 0;
+        self.is_cut = true;
         self.broken = None;
         self.lane_of.clear();
     }

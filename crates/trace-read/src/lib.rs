@@ -80,6 +80,7 @@ pub mod event;
 mod frontier;
 pub mod generation;
 mod ids;
+mod left;
 mod merge;
 pub mod order;
 pub mod raw;
@@ -95,5 +96,6 @@ pub use event::{
     ClockSnapshot, Event, Kind, Metric, ProcId, ProcState, ProcTransition, Scope, TaskId,
     TaskState, TaskTransition, UserTaskId, WorkerId,
 };
+pub use left::{Left, Missing};
 pub use reader::{Events, Observer, OwnedEvent, Reader};
 pub use tables::{Frame, Stack, Tables};

@@ -7,12 +7,13 @@ use trace_format::EventKind;
 use crate::contradiction::Contradiction;
 use crate::cursor::Cursor;
 use crate::error::{Place, ReadError};
-use crate::event::Event;
+use crate::event::{Event, WorkerId};
 use crate::frontier::{Entry, Frontier};
 use crate::generation::Generation;
+use crate::left::{Left, Missing};
 use crate::order::Order;
 use crate::reader::Observer;
-use crate::step::Step;
+use crate::step::{Step, known};
 use crate::steps::{Keep, Show, Sink};
 use crate::tables::Tables;
 
@@ -25,6 +26,9 @@ pub(crate) struct Merge {
     /// One for each of its workers.
     cursors: Vec<Cursor>,
     frontier: Frontier,
+    /// The cursors that were in it when none could go on, in a generation that is
+    /// cut off.
+    left: Frontier,
     /// Its next CPU sample.
     sample: usize,
     /// When that is. [`i64::MAX`] if there is none, too late to come before any
@@ -54,6 +58,7 @@ impl Merge {
             is_open: false,
             cursors: Vec::new(),
             frontier: Frontier::default(),
+            left: Frontier::default(),
             sample: 0,
             sample_time: i64::MAX,
             order: Order::new(),
@@ -64,7 +69,8 @@ impl Merge {
 
     /// Starts with a generation.
     pub fn open(&mut self, mut generation: Box<Generation>) {
-        let tables = std::mem::take(&mut generation.tables);
+        let mut tables = std::mem::take(&mut generation.tables);
+        self.order.steps.miss(std::mem::take(&mut tables.missing));
         let has_events = !generation.lanes.is_empty();
         self.order
             .begin_generation(generation.number, tables, has_events);
@@ -106,6 +112,38 @@ impl Merge {
             generation.tables = tables;
         }
         Some(generation)
+    }
+
+    /// Leaves the last generation of all, in which there is something wrong. What is
+    /// [`left`](Self::left) of it can be asked for from now on.
+    pub fn end(&mut self) {
+        self.is_open = false;
+        self.order.take_tables();
+    }
+
+    /// What is left of the workers' events, if none of them could go on and the
+    /// generation is cut off.
+    pub fn left(&self) -> impl ExactSizeIterator<Item = Left> {
+        self.left.all().iter().map(|entry| {
+            let cursor = &self.cursors[entry.cursor as usize];
+            let mut head = cursor.clone();
+            if !head.is_decoded {
+                // It is known that it can be.
+                let _ = head.advance(&self.generation);
+            }
+            Left {
+                worker: known(self.order.worker_id(cursor.worker)).map(WorkerId),
+                events: cursor.count(&self.generation),
+                from: head.event.time as u64,
+                kind: head.event.kind,
+                offset: head.event.offset,
+            }
+        })
+    }
+
+    /// The strings and stacks that are not there, of those that were asked for.
+    pub fn missing(&self) -> Missing {
+        self.order.steps.missing()
     }
 
     /// The generation that events come from.
@@ -229,7 +267,7 @@ impl Merge {
     #[inline(never)]
     fn leave<S: Sink>(&mut self, first: Entry, why: Why, sink: &mut S) -> bool {
         let time = self.cursors[first.cursor as usize].time();
-        match why {
+        match self.unless_missing(first, why) {
             Why::Later => {}
             Why::End => self.frontier.remove(0),
             Why::Bytes(error) => {
@@ -282,11 +320,16 @@ impl Merge {
         while patience > 0
             && let Some(entry) = self.frontier.get(at)
         {
+            // Where those before wait in vain, a CPU sample need not.
+            if self.generation.is_cut && self.sample_time < entry.time {
+                self.patience = patience;
+                return self.take_sample(sink);
+            }
             let cursor = &mut self.cursors[entry.cursor as usize];
             self.order.appears(cursor.worker);
             let why = step(cursor, &mut self.order, &self.generation, sink);
             let time = cursor.time();
-            match why {
+            match self.unless_missing(entry, why) {
                 Why::Waits => {
                     at += 1;
                     patience -= 1;
@@ -310,11 +353,32 @@ impl Merge {
         let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
         let (at, kind) = (self.place(cursor), cursor.event.kind);
         let workers = self.frontier.len() as u64;
-        self.stop(match patience {
+        let error = match patience {
             0 => ReadError::Tangled { at, kind, workers },
             _ => ReadError::Stuck { at, kind, workers },
-        });
-        false
+        };
+        if !self.generation.is_cut {
+            self.stop(error);
+            return false;
+        }
+        // What they wait for is missing. CPU samples wait for nothing.
+        self.note(error);
+        self.left = std::mem::take(&mut self.frontier);
+        self.take_sample(sink)
+    }
+
+    /// Where batches may be missing, an event that cannot have happened may lack one
+    /// that comes before it: perhaps that is still to come, from another worker. It is
+    /// wrong all the same.
+    fn unless_missing(&mut self, entry: Entry, why: Why) -> Why {
+        match why {
+            Why::Never(what) if self.generation.is_cut => {
+                let cursor = &self.cursors[entry.cursor as usize];
+                self.note(self.impossible(cursor, what));
+                Why::Waits
+            }
+            why => why,
+        }
     }
 
     /// Finds no more events in this generation, since this one cannot have
@@ -322,11 +386,15 @@ impl Merge {
     #[cold]
     fn stop_at(&mut self, entry: Entry, what: Box<Contradiction>) {
         let cursor = &self.cursors[entry.cursor as usize];
-        self.stop(ReadError::Impossible {
+        self.stop(self.impossible(cursor, what));
+    }
+
+    fn impossible(&self, cursor: &Cursor, what: Box<Contradiction>) -> ReadError {
+        ReadError::Impossible {
             at: self.place(cursor),
             kind: cursor.event.kind,
             what,
-        });
+        }
     }
 
     /// The place of a worker's next event, which has been tried.

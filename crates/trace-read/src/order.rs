@@ -71,7 +71,8 @@ use crate::tables::Tables;
 
 pub use ordered::Ordered;
 
-/// Whether an event goes ahead (true) or waits, or why it cannot have happened.
+/// Whether an event goes ahead (true) or waits, or why it cannot have happened. Only
+/// if it goes ahead has it changed anything: it may be tried again.
 pub(crate) type Outcome = Result<bool, Box<Contradiction>>;
 
 /// The state of everything that events are about.

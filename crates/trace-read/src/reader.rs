@@ -10,8 +10,10 @@
 //! same events at the same times, and what it refuses is refused. The difference
 //! is in what comes before an error. Go drops a generation that it cannot read
 //! to its end; here its events are delivered as far as they can be ordered, with
-//! empty names and stacks where tables are lost, and the error comes last.
-//! [`Reader::salvaged`] says how many those were.
+//! empty names and stacks where tables are lost, and the error comes last. Where the
+//! file ends in a generation, a worker whose next event needs one that is not there
+//! does not keep the others from going on.
+//! [`Reader::salvaged`] says how many those were, [`Reader::left`] what is left.
 
 use std::io::Read;
 
@@ -20,6 +22,7 @@ use trace_format::Version;
 use crate::error::ReadError;
 use crate::event::Event;
 use crate::generation::{Generation, Generations};
+use crate::left::{Left, Missing};
 use crate::merge::Merge;
 use crate::step::{NONE, Step, What};
 
@@ -237,6 +240,19 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// What could not be told of a last generation that is cut off, a worker each.
+    /// Nothing before the end, and nothing if the file is whole or has an error
+    /// elsewhere. The events are counted when they are asked for.
+    pub fn left(&self) -> impl ExactSizeIterator<Item = Left> {
+        self.merge.left()
+    }
+
+    /// How many strings and stacks are not there that the generation's events and
+    /// frames so far refer to.
+    pub fn missing(&self) -> Missing {
+        self.merge.missing()
+    }
+
     /// Bytes that the largest generation so far took in memory.
     pub fn largest_generation(&self) -> u64 {
         self.largest
@@ -253,7 +269,7 @@ impl<R: Read> Reader<R> {
         if self.state == State::Open {
             self.salvaged = self.delivered;
             self.state = State::Failed;
-            self.merge.close();
+            self.merge.end();
             if self.cut {
                 self.put_sync(i64::MIN, None);
                 return Ok(true);

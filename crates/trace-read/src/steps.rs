@@ -5,12 +5,14 @@
 //! stays in the nearest cache. Who takes all of them as they come is shown each
 //! where it is found, and what is not looked at is not even put together.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use trace_format::EventKind;
 
 use crate::cursor::Timed;
 use crate::error::{Place, ReadError};
+use crate::left::Missing;
 use crate::reader::Observer;
 use crate::step::Step;
 use crate::tables::Tables;
@@ -77,6 +79,9 @@ pub(crate) struct Steps {
     /// The first string or stack that a step refers to and that the tables do not
     /// have.
     lost: Option<Box<ReadError>>,
+    /// The IDs of all strings and stacks that are not there.
+    strings: BTreeSet<u64>,
+    stacks: BTreeSet<u64>,
 }
 
 impl Steps {
@@ -95,6 +100,8 @@ impl Steps {
             time: 0,
             generation: 0,
             lost: None,
+            strings: BTreeSet::new(),
+            stacks: BTreeSet::new(),
         }
     }
 
@@ -139,6 +146,7 @@ impl Steps {
     #[cold]
     #[inline(never)]
     pub fn lose_stack(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u32 {
+        self.stacks.insert(id);
         let at = self.place(offset, worker);
         self.lose(ReadError::UnknownStack { at, kind, id })
     }
@@ -147,6 +155,7 @@ impl Steps {
     #[cold]
     #[inline(never)]
     fn lose_string(&mut self, kind: EventKind, id: u64, offset: u64, worker: u64) -> u32 {
+        self.strings.insert(id);
         let at = self.place(offset, worker);
         self.lose(ReadError::UnknownString { at, kind, id })
     }
@@ -169,6 +178,19 @@ impl Steps {
     /// The first string or stack that was not there.
     pub fn take_lost(&mut self) -> Option<Box<ReadError>> {
         self.lost.take()
+    }
+
+    /// The generation's frames have names that are not there: these strings.
+    pub fn miss(&mut self, strings: BTreeSet<u64>) {
+        self.strings = strings;
+    }
+
+    /// How many strings and stacks are not there, of those that were asked for.
+    pub fn missing(&self) -> Missing {
+        Missing {
+            strings: self.strings.len() as u64,
+            stacks: self.stacks.len() as u64,
+        }
     }
 
     /// The step in its turn. Its time becomes later than that of the one before:

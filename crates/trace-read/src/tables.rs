@@ -1,5 +1,6 @@
 //! One generation's strings, stacks and what else its events refer to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::event::{ClockSnapshot, WorkerId};
@@ -25,6 +26,8 @@ pub struct Tables {
     experiments: Vec<(u8, WorkerId, usize)>,
     /// All experiments' data, one batch after another.
     data: Vec<u8>,
+    /// The strings that frames are to be named by and that are not there.
+    pub(crate) missing: BTreeSet<u64>,
     pub(crate) clock: Option<ClockSnapshot>,
 }
 
@@ -64,6 +67,7 @@ impl Default for Tables {
             pcs: IdMap::default(),
             experiments: Vec::new(),
             data: Vec::new(),
+            missing: BTreeSet::new(),
             clock: None,
         }
     }
@@ -194,21 +198,22 @@ impl Tables {
 
     /// Looks all frames' names up, once all strings are there.
     ///
-    /// A name that is not there becomes empty. The first such is returned: the
-    /// string's ID, and where the stack stands.
+    /// A name that is not there becomes empty and is noted. The first such is
+    /// returned: the string's ID, and where the stack stands.
     pub(crate) fn resolve_frames(&mut self) -> Option<(u64, u64)> {
-        let mut missing = None;
+        let mut first = None;
         for entry in &mut self.frames {
             let mut slot_of = |id| {
                 self.strings.get(id).unwrap_or_else(|| {
-                    missing.get_or_insert((id, entry.offset));
+                    first.get_or_insert((id, entry.offset));
+                    self.missing.insert(id);
                     0
                 })
             };
             entry.function = slot_of(entry.frame.function);
             entry.file = slot_of(entry.frame.file);
         }
-        missing
+        first
     }
 
     /// Forgets everything and keeps the memory.
@@ -223,6 +228,7 @@ impl Tables {
         self.pcs.clear();
         self.experiments.clear();
         self.data.clear();
+        self.missing.clear();
         self.clock = None;
     }
 

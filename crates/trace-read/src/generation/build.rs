@@ -117,7 +117,10 @@ impl<R: Read> Generations<R> {
                     self.done = true;
                     return true;
                 }
-                Ok(Some(Head::EndOfGeneration(_))) => return false,
+                Ok(Some(Head::EndOfGeneration(_))) => {
+                    generation.is_cut = false;
+                    return false;
+                }
                 Ok(Some(Head::Batch(head))) => {
                     let number = head.header.generation;
                     if generation.number == 0 {
@@ -126,6 +129,7 @@ impl<R: Read> Generations<R> {
                     if number != generation.number {
                         let bytes = generation.bytes.split_off(start);
                         self.spill = Some((head, bytes));
+                        generation.is_cut = false;
                         return false;
                     }
                     self.add(generation, sync, head, start);
@@ -158,6 +162,7 @@ impl<R: Read> Generations<R> {
             .is_some_and(|g| g != generation.number);
         if other && generation.number != 0 && !self.version().has_end_of_generation() {
             self.error = Some(error);
+            generation.is_cut = false;
         } else {
             if let (0, Some(number)) = (generation.number, error.place().generation) {
                 generation.number = number;

@@ -195,14 +195,12 @@ impl Order {
         let Some(slot) = self.procs.slot(id) else {
             return Ok(false);
         };
-        let proc = &mut self.procs[slot];
+        let proc = &self.procs[slot];
         let was = proc.status;
         if (was != SYSCALL && was != ABANDONED) || !proc.sequence.is_followed_by(sequence) {
             return Ok(false);
         }
         self.workers.on_worker(w)?;
-        proc.status = IDLE;
-        proc.sequence = sequence;
         // Of an abandoned one it has been said already that it is idle, and who
         // had it is not known any more.
         let from = state_of(was);
@@ -231,9 +229,12 @@ impl Order {
             }
             self.emit(event, w, 0, What::Proc { proc: id, from, to });
             self.workers.leave_proc(loser);
-            return Ok(true);
+        } else {
+            self.emit(event, w, 0, What::Proc { proc: id, from, to });
         }
-        self.emit(event, w, 0, What::Proc { proc: id, from, to });
+        let proc = &mut self.procs[slot];
+        proc.status = IDLE;
+        proc.sequence = sequence;
         Ok(true)
     }
 }

@@ -268,25 +268,16 @@ impl Order {
         }
         let state = state_of(status);
         let sequence = self.sequence(0);
-        let (slot, from) = match self.tasks.slot(id) {
-            Some(slot) => {
-                let task = &mut self.tasks[slot];
-                if task.status != state {
-                    return Err(self.tasks.is_not(slot, state));
-                }
-                task.set_sequence(sequence);
-                (slot, state)
+        let known = self.tasks.slot(id);
+        match known {
+            Some(slot) if self.tasks[slot].status != state => {
+                return Err(self.tasks.is_not(slot, state));
             }
             None if !self.is_initial() => {
                 return Err(refused(Contradiction::LateTask { task: TaskId(id) }));
             }
-            None => {
-                let Some(slot) = self.tasks.insert(id, state, sequence) else {
-                    return Err(refused(Contradiction::TaskExists { task: TaskId(id) }));
-                };
-                (slot, TaskState::Undetermined)
-            }
-        };
+            _ => {}
+        }
         let mut there = self.workers.at(w);
         let mut runs = None;
         if state == TaskState::Running {
@@ -327,6 +318,18 @@ impl Order {
                 there.id = on;
             }
         }
+        let (slot, from) = match known {
+            Some(slot) => {
+                self.tasks[slot].set_sequence(sequence);
+                (slot, state)
+            }
+            None => {
+                let Some(slot) = self.tasks.insert(id, state, sequence) else {
+                    return Err(refused(Contradiction::TaskExists { task: TaskId(id) }));
+                };
+                (slot, TaskState::Undetermined)
+            }
+        };
         let stack = self.stack(event, there, stack);
         let what = What::Task {
             task: id,

@@ -34,12 +34,16 @@ impl Order {
         // On the wire 0 is no parent here, not the background task.
         let parent = if parent == 0 { NONE } else { parent };
         self.workers.on_task(w)?;
-        let text = self.share(name);
-        let begun = UserTask { name: text, parent };
-        if self.user_tasks.0.insert(id, begun).is_some() {
+        if self.user_tasks.0.contains_key(&id) {
             let user_task = UserTaskId(id);
             return Err(refused(Contradiction::UserTaskBegun { user_task }));
         }
+        let name_of = self.share(name);
+        let begun = UserTask {
+            name: name_of,
+            parent,
+        };
+        self.user_tasks.0.insert(id, begun);
         self.emit(event, w, stack, What::UserTaskBegin { id, parent, name });
         Ok(true)
     }
@@ -61,7 +65,8 @@ impl Order {
 
     /// The running task enters or leaves a user region.
     ///
-    /// One that it leaves may have been entered before the trace.
+    /// One that it leaves may have been entered before the trace. If its name is not
+    /// there, it may be any.
     pub(super) fn user_region(&mut self, event: &Timed, w: u32, begins: bool) -> Outcome {
         self.workers.on_task(w)?;
         let [user_task, name, stack, _] = event.args;
@@ -75,16 +80,17 @@ impl Order {
             let regions = &mut self.tasks[slot].more().regions;
             regions.0.push((user_task, text));
         } else if let Some(more) = &mut self.tasks[slot].more
-            && let Some((its, text)) = more.regions.0.pop()
+            && let Some((its, text)) = more.regions.0.last()
         {
-            let ends = self.tables.string(name).unwrap_or_default();
-            if its != user_task || *text != *ends {
+            let ends = self.tables.string(name);
+            if *its != user_task || ends.is_some_and(|ends| **text != *ends) {
                 return Err(refused(Contradiction::Region {
                     task,
-                    innermost: text,
-                    ends: ends.into(),
+                    innermost: Arc::clone(text),
+                    ends: ends.unwrap_or_default().into(),
                 }));
             }
+            more.regions.0.pop();
         }
         let what = What::UserRegion {
             begins,
