@@ -163,7 +163,7 @@ impl OwnClock {
 
     /// Trace time at a moment.
     pub(crate) fn time(&self, moment: Moment) -> u64 {
-        moment.0.wrapping_add(self.offset.get())
+        since_zero(moment.0, self.offset.get())
     }
 }
 
@@ -182,7 +182,7 @@ impl Rate {
 
     #[inline]
     fn at(self, ticks: u64) -> u64 {
-        scaled(ticks, self.scale).wrapping_add(self.offset)
+        since_zero(scaled(ticks, self.scale), self.offset)
     }
 
     /// The same scale, and `units` at this tick.
@@ -192,6 +192,16 @@ impl Rate {
             ..self
         }
     }
+}
+
+/// Trace time from what the counter says when scaled. 0 if that is before time 0:
+/// the offset is negative where the counter runs for longer than the clock, and then
+/// a counter that begins anew is earlier than anything. (No trace lasts for 2⁶³
+/// units, 18,000 years.)
+#[inline]
+fn since_zero(scaled: u64, offset: u64) -> u64 {
+    let units = scaled.wrapping_add(offset);
+    if units >> 63 == 0 { units } else { 0 }
 }
 
 #[inline(always)]
@@ -418,6 +428,37 @@ mod tests {
         let now = Reading {
             ticks: 1000,
             ns: reading(8000).ns,
+        };
+        let rate = next_rate(&mut anchor, before, now);
+        assert!(rate.at(1000).abs_diff(units(8000)) <= 1);
+        assert!(rate.at(1000 + 2_500_000).abs_diff(units(8001)) <= 1);
+    }
+
+    /// The same of one that ran for an hour before the clock did: it says a time
+    /// before any, which is not one after all others.
+    #[test]
+    fn a_counter_that_was_reset_to_before_time_began() {
+        let long = |ms| Reading {
+            ticks: reading(ms + 3_600_000).ticks,
+            ..reading(ms)
+        };
+        let mut anchor = long(5000);
+        let before = next_rate(&mut anchor, Rate::NONE, long(7000));
+        assert!(before.at(long(7500).ticks).abs_diff(units(7500)) <= 1);
+        let (clock, own) = (Clock::new(), OwnClock::new());
+        clock.set(before);
+        own.set_latest(units(7500));
+        assert!(own.follow(&clock));
+        for ticks in [0, 1000, long(0).ticks - 2_500_000] {
+            assert_eq!(before.at(ticks), 0, "{ticks}");
+            let moment = Moment(scaled(ticks, before.scale));
+            assert_eq!(own.since_latest(moment), None, "{ticks}");
+            assert_eq!(own.time(moment), 0, "{ticks}");
+        }
+        assert_eq!(own.latest(), units(7500));
+        let now = Reading {
+            ticks: 1000,
+            ns: long(8000).ns,
         };
         let rate = next_rate(&mut anchor, before, now);
         assert!(rate.at(1000).abs_diff(units(8000)) <= 1);
