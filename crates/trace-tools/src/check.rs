@@ -13,6 +13,7 @@ use crate::error::ToolError;
 use crate::input::Bytes;
 use crate::loss::Losses;
 use crate::paint::Paint;
+use crate::rest::{Rest, counted};
 use crate::stream;
 
 /// Bytes in memory from which on a generation is noteworthy: whoever analyses the
@@ -46,6 +47,8 @@ pub struct Check {
     pub largest_generation: u64,
     /// What is wrong with it.
     pub damage: Option<ReadError>,
+    /// What is left of it, if it is cut off.
+    pub rest: Rest,
 }
 
 impl Check {
@@ -74,6 +77,7 @@ impl Check {
                 check.salvaged = outcome.salvaged;
                 check.largest_generation = outcome.largest_generation;
                 check.damage = outcome.damage;
+                check.rest = outcome.rest;
             }
             Err(ToolError::Trace { first, .. }) => check.damage = Some(first),
             Err(error) => return Err(error),
@@ -88,7 +92,7 @@ impl Check {
 
     /// What is not wrong, but good to know, a line each.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.rest.notes();
         if self.losses.events() > 0 {
             // The last note holds for the whole trace.
             let note = self.losses.notes().last();
@@ -168,6 +172,7 @@ impl Check {
             "with_stack": self.with_stack,
             "lost": self.losses.events(),
             "salvaged": self.salvaged,
+            "left": self.rest.json(),
             "largest_generation": self.largest_generation,
             "errors": self.findings(),
             "notes": self.notes(),
@@ -296,11 +301,6 @@ impl TaskSet {
         }
         self.others.len()
     }
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 #[cfg(test)]

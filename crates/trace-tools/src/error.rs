@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use trace_read::ReadError;
 
+use crate::rest::Rest;
+
 /// Why a tool could not finish, or finished with only a part of the trace.
 #[derive(Debug)]
 pub enum ToolError {
@@ -27,11 +29,13 @@ pub enum ToolError {
     /// The trace is damaged or cut off. What was before has been handled.
     Damaged {
         /// What is wrong with it.
-        error: ReadError,
+        error: Box<ReadError>,
         /// How many events were there before.
         events: u64,
         /// How many of these are from the generation that is not whole.
         salvaged: u64,
+        /// What is left of that one.
+        rest: Box<Rest>,
     },
     /// The output could not be written.
     Output(io::Error),
@@ -105,9 +109,11 @@ impl fmt::Display for ToolError {
                 error,
                 events,
                 salvaged,
+                rest,
             } => write!(
                 f,
-                "{error}; {events} events were read, {salvaged} of them from the broken generation"
+                "{error}; {events} events were read, {salvaged} of them from the broken \
+                 generation{rest}"
             ),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::Moment { text } => write!(
@@ -131,7 +137,7 @@ impl std::error::Error for ToolError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Trace { first, .. } => Some(first),
-            Self::Damaged { error, .. } => Some(error),
+            Self::Damaged { error, .. } => Some(&**error),
             Self::Open { error, .. } | Self::Output(error) | Self::OutputFile { error, .. } => {
                 Some(error)
             }

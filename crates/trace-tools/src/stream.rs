@@ -8,6 +8,7 @@ use trace_format::Version;
 use trace_read::{Event, Observer, ReadError, Reader};
 
 use crate::error::ToolError;
+use crate::rest::Rest;
 
 /// How reading a trace went.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub largest_generation: u64,
     /// What was wrong with the trace, behind its last event.
     pub damage: Option<ReadError>,
+    /// What is left of it, if it is cut off.
+    pub rest: Rest,
 }
 
 impl Outcome {
@@ -40,9 +43,10 @@ impl Outcome {
         match self.damage {
             None => Ok(()),
             Some(error) => Err(ToolError::Damaged {
-                error,
+                error: Box::new(error),
                 events: self.events,
                 salvaged: self.salvaged,
+                rest: Box::new(self.rest),
             }),
         }
     }
@@ -110,6 +114,11 @@ fn outcome<R: Read>(reader: &Reader<R>, damage: Option<ReadError>) -> Outcome {
         events: reader.delivered(),
         salvaged: reader.salvaged(),
         largest_generation: reader.largest_generation(),
+        // Before the end, or of a trace that is whole, nothing is left.
+        rest: match damage {
+            Some(_) => Rest::of(reader),
+            None => Rest::default(),
+        },
         damage,
     }
 }
