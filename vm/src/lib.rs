@@ -71,7 +71,7 @@ pub use control::{TraceControl, TraceRequests, trace_control};
 pub use error::VmError;
 pub use fault::Fault;
 pub use interrupt::Interrupt;
-pub use options::{MAX_WORKERS, NextFile, Options, TraceOptions, TraceVersion};
+pub use options::{MAX_WORKERS, NextFile, Options, TraceFile, TraceOptions, TraceVersion};
 pub use outcome::{
     Blocked, CallSite, Deadlock, End, Outcome, RuntimeError, SHOWN_CALLS, SHOWN_TASKS,
 };

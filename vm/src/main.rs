@@ -4,13 +4,14 @@
 //! deadlock, 64 for a command line that cannot be carried out, 129, 130 and 143 if
 //! SIGHUP, Ctrl-C or SIGTERM has stopped the program.
 
+mod opened;
 mod outlet;
 mod signals;
 mod size;
 mod timed;
 mod trace_files;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -53,9 +54,10 @@ enum Command {
 struct Run {
     /// The program
     file: PathBuf,
-    /// Record a trace, for `go tool trace`, into this file; if the trace's memory
-    /// runs out, it goes on later in others, named with .2, .3 and so on before
-    /// the extension, unless this is a pipe or a device
+    /// Record a trace, for `go tool trace`, into this file, which only its owner
+    /// can read and which must be new, empty or a trace; or into a pipe or a
+    /// device, such as /dev/stdout. If the trace's memory runs out, it goes on
+    /// later in other files, named with .2, .3 and so on before the extension
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
     /// How many tasks run at the same time [default: the number of cores]
@@ -156,25 +158,27 @@ fn run(run: Run) -> Result<u8, u8> {
         vm::prepare_trace();
     }
     let program = compile(&run.file)?;
+    let mut named = None;
     let trace = match &run.trace {
         None => None,
         Some(path) => {
-            let file = File::create(path).map_err(|error| {
+            let opened = opened::open(path).map_err(|why| {
                 usage(&format!(
-                    "cannot write the trace to {}: {error}",
+                    "cannot write the trace to {}: {why}",
                     path.display()
                 ))
             })?;
+            named = opened.named;
             let version = match run.trace_version {
                 Format::Go125 => TraceVersion::Go125,
                 Format::Go126 => TraceVersion::Go126,
             };
             Some(TraceOptions {
-                next_file: trace_files::next(path, &file),
+                next_file: trace_files::next(path, &opened),
                 version,
                 period: Duration::from_millis(run.trace_period),
                 memory_limit: run.trace_memory,
-                ..TraceOptions::new(file)
+                ..TraceOptions::new(opened.file)
             })
         }
     };
@@ -202,11 +206,14 @@ fn run(run: Run) -> Result<u8, u8> {
         })
         .map_err(|error| {
             complain(&format!("error: {error}\n"));
+            if let Some(path) = &run.trace {
+                complain(&trace_files::discard(path, named));
+            }
             STATUS_PROGRAM
         })?;
     complain(&end.to_string());
     if let (Some(traced), Some(path)) = (traced, &run.trace) {
-        complain(&trace_files::close(path, &traced));
+        complain(&trace_files::close(path, named, &traced));
     }
     Ok(end.status())
 }

@@ -42,7 +42,7 @@ fn run_once(
         period: Duration::from_millis(10),
         memory_limit: LITTLE,
         next_file: Some(Box::new(next_file)),
-        ..TraceOptions::new(OwnedFd::from(into).into())
+        ..TraceOptions::new(File::from(OwnedFd::from(into)))
     });
     let (mut output, mut arrived) = (Vec::new(), Vec::new());
     let outcome = thread::scope(|scope| {
@@ -204,6 +204,17 @@ fn the_command_line_names_each_file() {
         .expect("weft runs");
     let mut pipe = open(&pipes.paths[0]);
     wait_until_complete(&second);
+    // The first file is still taken, though nothing is written to it any more.
+    let other = pipes.folder.join("other.weft");
+    fs::write(&other, "fn main() {}").expect("the folder can be written to");
+    let other = Command::new(env!("CARGO_BIN_EXE_weft"))
+        .args(["run", "--trace"])
+        .args([&trace, &other])
+        .output()
+        .expect("weft runs");
+    let refused = String::from_utf8(other.stderr).expect("UTF-8");
+    assert!(refused.contains("another program is"), "{refused}");
+    assert_eq!(other.status.code(), Some(64), "{refused}");
     write!(pipe, "read").expect("the program reads it");
     drop(pipe);
     let output = child.wait_with_output().expect("it ends");

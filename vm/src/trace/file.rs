@@ -31,7 +31,7 @@ use super::host::SchedulerHost;
 use super::sink::{Closing, Sink, Written, drain};
 use crate::control::{Answer, Request, TraceControl, TraceRequests};
 use crate::error::VmError;
-use crate::options::{TraceOptions, TraceVersion};
+use crate::options::{TraceFile, TraceOptions, TraceVersion};
 use crate::recorded::{FileReport, Gap, MAX_TRACE_FILES, NotResumed, TraceReport};
 use crate::sched::Shared;
 
@@ -169,6 +169,8 @@ fn record(
         config,
         requests,
     };
+    // Whoever wants to record into the same file is refused until all is over.
+    let _held = options.file.hold();
     let (mut last, mut until) = recording.file(|| Ok(options.file), started)?;
     let mut next_file = options.next_file;
     let mut pause = options.pause;
@@ -276,7 +278,7 @@ impl Recording<'_, '_> {
                 return Err(NotResumed::Over);
             }
             *pause = pause.saturating_mul(2);
-            match self.file(&mut open, || {}) {
+            match self.file(|| open().map(TraceFile::from), || {}) {
                 // The memory is not back yet.
                 Err(VmError::TraceStart(_)) => {}
                 result => return result.map_err(NotResumed::Failed),
@@ -290,7 +292,7 @@ impl Recording<'_, '_> {
     /// If it cannot be begun; then nothing is written to it.
     fn file(
         &self,
-        open: impl FnOnce() -> io::Result<File>,
+        open: impl FnOnce() -> io::Result<TraceFile>,
         started: impl FnOnce(),
     ) -> Result<Filed, VmError> {
         let host = self.host;

@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use runtime_trace::{Chunk, Tracer};
 
 use crate::interrupt::Interrupt;
+use crate::options::{FileState, TraceFile};
 
 /// How long a file that takes nothing is waited for, once the trace is to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -157,9 +158,11 @@ enum Job {
     Sync,
 }
 
-/// How far the thread is. All accesses are Relaxed: a figure and a flag.
+/// How far the thread is. All accesses are Relaxed: a figure and flags.
 #[derive(Debug, Default)]
 struct Progress {
+    /// It could not be opened yet.
+    unopened: AtomicBool,
     /// Bytes that the file has taken.
     taken: AtomicU64,
     /// Nobody wants to know any more.
@@ -169,7 +172,7 @@ struct Progress {
 impl Sink {
     /// # Errors
     /// If there is no thread to be had.
-    pub(super) fn new(mut file: File) -> io::Result<Self> {
+    pub(super) fn new(file: TraceFile) -> io::Result<Self> {
         let (jobs, incoming) = channel();
         let (tell, done) = channel();
         let progress = Arc::new(Progress::default());
@@ -178,14 +181,24 @@ impl Sink {
             .name("trace sink".to_owned())
             .spawn(move || {
                 block_signals();
-                let piece = match file.metadata() {
-                    Ok(it) if it.is_file() => usize::MAX,
-                    _ => PIECE,
-                };
+                let mut file = Some(file);
+                let mut opened: Option<(Arc<File>, usize)> = None;
                 for job in incoming {
+                    // With the first job: whoever opens it late has waited for it.
+                    if let Some(file) = file.take() {
+                        match open(file, &own) {
+                            Ok(it) => opened = Some(it),
+                            Err(error) => {
+                                let _ = tell.send((Err(error), Vec::new()));
+                            }
+                        }
+                    }
+                    let Some((file, piece)) = &opened else {
+                        return;
+                    };
                     let answer = match job {
-                        Job::Write(bytes) => (write_all(&mut file, &bytes, piece, &own), bytes),
-                        Job::Sync => (sync(&file), Vec::new()),
+                        Job::Write(bytes) => (write_all(&mut &**file, &bytes, *piece, &own), bytes),
+                        Job::Sync => (sync(file), Vec::new()),
                     };
                     if tell.send(answer).is_err() {
                         return;
@@ -248,7 +261,12 @@ impl Sink {
             idle += LOOK;
             if idle >= patience {
                 let seconds = patience.as_secs();
-                return Err(self.give_up(format!("given up, as it has not moved for {seconds} s")));
+                // Relaxed: a flag.
+                let why = match self.progress.unopened.load(Ordering::Relaxed) {
+                    true => "given up, as nobody has come to read it".to_owned(),
+                    false => format!("given up, as it has not moved for {seconds} s"),
+                };
+                return Err(self.give_up(why));
             }
         }
     }
@@ -263,6 +281,30 @@ impl Sink {
         self.progress.given_up.store(true, Ordering::Relaxed);
         io::Error::new(ErrorKind::TimedOut, why)
     }
+}
+
+/// The file, as soon as it can be opened, and how much to write to it at once.
+fn open(file: TraceFile, progress: &Progress) -> io::Result<(Arc<File>, usize)> {
+    let file = match file.0 {
+        FileState::Open(file) => file,
+        FileState::Later(mut open) => {
+            progress.unopened.store(true, Ordering::Relaxed);
+            let file = loop {
+                if let Some(file) = open()? {
+                    break file;
+                }
+                // Relaxed: a flag.
+                if progress.given_up.load(Ordering::Relaxed) {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                thread::sleep(NAP);
+            };
+            progress.unopened.store(false, Ordering::Relaxed);
+            Arc::new(file)
+        }
+    };
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    Ok((file, if is_file { usize::MAX } else { PIECE }))
 }
 
 /// Writes all of it, at most `piece` bytes at once.
@@ -393,7 +435,7 @@ mod tests {
             };
             let given_up = begun || interrupt.is_some();
             let (mut from, into) = io::pipe().expect("a pipe");
-            let mut sink = Sink::new(OwnedFd::from(into).into()).expect("a thread");
+            let mut sink = Sink::new(File::from(OwnedFd::from(into)).into()).expect("a thread");
             let result = thread::scope(|scope| {
                 let reader = scope.spawn(move || {
                     // Looked after a few times, meanwhile.
