@@ -55,7 +55,7 @@ use trace_format::Version;
 use crate::clock::Clock;
 use crate::error::ReadError;
 use crate::event::{ClockSnapshot, ProcId, TaskId, WorkerId};
-use crate::ids::SlotMap;
+use crate::ids::{SlotMap, empty};
 use crate::raw::{Batch, BatchHead};
 use crate::step::{NONE, known};
 use crate::tables::Tables;
@@ -254,7 +254,7 @@ impl Generation {
         self.start = 0;
         self.is_cut = true;
         self.broken = None;
-        self.lane_of.clear();
+        empty(&mut self.lane_of);
     }
 
     /// Adds the batch of events whose bytes are the last ones, from `start`.

@@ -13,6 +13,16 @@ pub(crate) type SlotMap = IdMap<u32>;
 /// A hash table by ID.
 pub(crate) type IdMap<V> = HashMap<u64, V, Mix>;
 
+/// Forgets everything and keeps the memory, unless little of it was in use: to empty
+/// a table takes as long as it is large, and the next one may be as small again.
+pub(crate) fn empty<V>(map: &mut IdMap<V>) {
+    const SMALL: usize = 1 << 6;
+    match map.capacity() > SMALL.max(8 * map.len()) {
+        true => *map = IdMap::default(),
+        false => map.clear(),
+    }
+}
+
 /// Hashes one number by a multiplication folded onto itself, as wyhash mixes its
 /// words. The seed is drawn for each table, so that a file cannot be made to
 /// have IDs which collide.
@@ -116,7 +126,7 @@ impl Index {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.dense.clear();
-        self.sparse.clear();
+        empty(&mut self.sparse);
         self.len = 0;
     }
 
@@ -162,6 +172,21 @@ mod tests {
         assert_eq!(index.get(3_000), Some(1));
         assert_eq!(index.insert(3_000), None);
         assert!(index.held() < 10_000 * 4 + 100);
+    }
+
+    /// To empty a table costs as much as there is room in it. That must not be what
+    /// it once had, time and again.
+    #[test]
+    fn room_follows_what_was_there_last() {
+        let mut map = IdMap::default();
+        map.extend((0..10_000).map(|id| (id, ())));
+        empty(&mut map);
+        assert!(map.capacity() >= 10_000, "{}", map.capacity());
+        for _ in 0..2 {
+            map.extend((0..3).map(|id| (id, ())));
+            empty(&mut map);
+        }
+        assert!(map.is_empty() && map.capacity() <= 1 << 6);
     }
 
     #[test]

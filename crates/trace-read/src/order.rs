@@ -59,7 +59,7 @@ use crate::contradiction::Contradiction;
 use crate::cursor::Timed;
 use crate::event::Metric;
 use crate::generation::Sample;
-use crate::ids::IdMap;
+use crate::ids::{IdMap, empty};
 use crate::order::procs::Procs;
 use crate::order::ranges::Collector;
 use crate::order::roster::Roster;
@@ -132,7 +132,7 @@ impl Order {
         self.steps.generation = generation;
         if has_events {
             self.round = self.round.wrapping_add(1);
-            self.shared.clear();
+            empty(&mut self.shared);
         }
     }
 

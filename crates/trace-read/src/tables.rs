@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::event::{ClockSnapshot, WorkerId};
-use crate::ids::{IdMap, Index};
+use crate::ids::{IdMap, Index, empty};
 use crate::raw::StackFrame;
 
 /// What the events of one generation refer to by number.
@@ -225,7 +225,7 @@ impl Tables {
         self.lists.clear();
         self.stacks.clear();
         self.frames.clear();
-        self.pcs.clear();
+        empty(&mut self.pcs);
         self.experiments.clear();
         self.data.clear();
         self.missing.clear();
@@ -274,7 +274,9 @@ impl<'a> Stack<'a> {
     }
 
     /// Its frames, innermost first.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'a>> + use<'a> {
+    pub fn frames(
+        &self,
+    ) -> impl ExactSizeIterator<Item = Frame<'a>> + DoubleEndedIterator + use<'a> {
         let tables = self.tables;
         let entry = &tables.entries[self.slot as usize];
         let list = &tables.lists[entry.start..entry.end];

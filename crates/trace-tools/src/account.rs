@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use trace_read::{TaskId, TaskState};
 
 use crate::intervals::{Interval, Life, Visitor};
-use crate::stacks::Name;
+use crate::reasons::Reasons;
 
 /// How often something was, and for how long in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub struct Totals {
     pub running: Amount,
     /// Ready and waiting for a proc: the scheduling latency.
     pub runnable: Amount,
-    /// Blocked, by reason, in the order of the keys. The reason is empty for a
-    /// task that the trace found blocked.
-    pub blocked: Vec<(Name, Amount)>,
+    /// Blocked, by reason. The reason is empty for a task that the trace found
+    /// blocked.
+    pub blocked: Reasons<Amount>,
     /// In system calls.
     pub syscall: Amount,
     /// The part of `syscall` that was spent without a proc.
@@ -65,7 +65,7 @@ impl Totals {
         match interval.state {
             TaskState::Running => self.running.add(amount),
             TaskState::Runnable => self.runnable.add(amount),
-            TaskState::Waiting => self.block(interval.reason, amount),
+            TaskState::Waiting => self.blocked.of(interval.reason).add(amount),
             TaskState::Syscall => {
                 self.syscall.add(amount);
                 if let Some(lost) = interval.lost_proc {
@@ -86,22 +86,12 @@ impl Totals {
     pub fn add(&mut self, other: &Totals) {
         self.running.add(other.running);
         self.runnable.add(other.runnable);
-        for &(reason, amount) in &other.blocked {
-            self.block(reason, amount);
+        for &(reason, amount) in other.blocked.iter() {
+            self.blocked.of(reason).add(amount);
         }
         self.syscall.add(other.syscall);
         self.without_proc.add(other.without_proc);
         self.unreturned = self.unreturned.saturating_add(other.unreturned);
-    }
-
-    fn block(&mut self, reason: Name, amount: Amount) {
-        match self
-            .blocked
-            .binary_search_by_key(&reason, |&(known, _)| known)
-        {
-            Ok(at) => self.blocked[at].1.add(amount),
-            Err(at) => self.blocked.insert(at, (reason, amount)),
-        }
     }
 }
 

@@ -263,7 +263,7 @@ impl Intervals {
 /// is the same in all of its stacks.
 fn name(life: &mut Life, transition: &TaskTransition<'_>, names: &mut Names) {
     if life.function == Names::EMPTY
-        && let Some(outermost) = transition.stack.frames().last()
+        && let Some(outermost) = transition.stack.frames().next_back()
     {
         life.function = names.intern(outermost.function);
     }

@@ -24,6 +24,7 @@ pub mod intervals;
 pub mod loss;
 pub mod paint;
 pub mod profile;
+pub mod reasons;
 pub mod rest;
 pub mod spread;
 pub mod stacks;

@@ -1,6 +1,7 @@
 //! What the tracer lost, as it says itself in the trace.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use trace_format::loss::CATEGORY;
 use trace_read::event::Log;
@@ -13,7 +14,10 @@ use trace_read::{Event, Kind};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     events: u64,
-    notes: BTreeMap<u64, Box<str>>,
+    notes: Vec<(u64, Arc<str>)>,
+    /// The texts of the notes, each once: a file may have the same long one at any
+    /// number of times.
+    texts: HashSet<Arc<str>>,
 }
 
 impl Losses {
@@ -37,7 +41,15 @@ impl Losses {
         if let Ok(events) = message[..digits].parse::<u64>() {
             self.events = self.events.max(events);
         }
-        self.notes.insert(time, message.into());
+        let text = match self.texts.get(message) {
+            Some(text) => text.clone(),
+            None => {
+                let text: Arc<str> = message.into();
+                self.texts.insert(text.clone());
+                text
+            }
+        };
+        self.notes.push((time, text));
     }
 
     /// How many events were lost.
@@ -48,6 +60,6 @@ impl Losses {
     /// The notes, and when each was written, in nanoseconds of the trace's
     /// clock.
     pub fn notes(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.notes.iter().map(|(&time, note)| (time, &**note))
+        self.notes.iter().map(|(time, note)| (*time, &**note))
     }
 }

@@ -53,6 +53,16 @@ impl Default for Names {
     }
 }
 
+/// Forgets everything and keeps the memory, unless little of it was in use: to empty
+/// a table takes as long as it is large, and the next one may be as small again.
+pub(crate) fn empty<K, V>(map: &mut HashMap<K, V>) {
+    const SMALL: usize = 1 << 6;
+    match map.capacity() > SMALL.max(8 * map.len()) {
+        true => *map = HashMap::new(),
+        false => map.clear(),
+    }
+}
+
 /// A stack, interned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackKey(u32);
@@ -106,7 +116,7 @@ impl Stacks {
     /// Another generation begins, with numbers of its own. To be called at each
     /// [`Kind::Sync`](trace_read::Kind::Sync).
     pub fn new_generation(&mut self) {
-        self.generation.clear();
+        empty(&mut self.generation);
     }
 
     /// The key of a stack of the current generation, without outermost frames

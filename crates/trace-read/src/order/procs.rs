@@ -9,7 +9,7 @@ use crate::cursor::Timed;
 use crate::event::{ProcId, ProcState, WorkerId};
 use crate::ids::SlotMap;
 use crate::order::ranges::Ranges;
-use crate::order::workers::{NOBODY, Worker, proc_id, refused};
+use crate::order::workers::{Holders, NOBODY, Worker, proc_id, refused};
 use crate::order::{Order, Outcome, Sequence};
 use crate::step::{NONE, What};
 
@@ -27,6 +27,7 @@ pub(super) struct Proc {
     pub status: Status,
     pub sequence: Sequence,
     pub ranges: Ranges,
+    holders: Holders,
 }
 
 /// A proc in a system call is still held, for those who read events.
@@ -56,6 +57,7 @@ impl Procs {
             status,
             sequence,
             ranges: Ranges::default(),
+            holders: Holders::default(),
         });
         self.slots.insert(id, slot);
         slot
@@ -113,7 +115,8 @@ impl Order {
                 if status == ABANDONED && was == SYSCALL {
                     // The writer did not know where it was; we do. It happened to
                     // the worker that held it.
-                    let Some(holder) = self.workers.holder(id) else {
+                    let holders = &mut self.procs[slot].holders;
+                    let Some(holder) = self.workers.holder(id, holders) else {
                         let proc = ProcId(id);
                         return Err(refused(Contradiction::ProcWithoutWorker { proc }));
                     };
@@ -141,7 +144,8 @@ impl Order {
         let what = What::Proc { proc: id, from, to };
         self.emit_as(event, there, event.kind, 0, what);
         if status == RUNNING || status == SYSCALL {
-            self.workers.hold(w, id, slot);
+            let holders = &mut self.procs[slot].holders;
+            self.workers.hold(w, id, slot, holders);
         }
         Ok(true)
     }
@@ -166,7 +170,8 @@ impl Order {
         let (from, to) = (ProcState::Idle, ProcState::Running);
         let what = What::Proc { proc: id, from, to };
         self.emit_as(event, worker, event.kind, 0, what);
-        self.workers.hold(w, id, slot);
+        let holders = &mut self.procs[slot].holders;
+        self.workers.hold(w, id, slot, holders);
         Ok(true)
     }
 

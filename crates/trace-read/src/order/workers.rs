@@ -92,6 +92,25 @@ fn has_task(id: u64) -> Box<Contradiction> {
     refused(Contradiction::HasTask { task: TaskId(id) })
 }
 
+/// The workers that have taken a proc. Of these, those hold it that have nothing
+/// else since.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// The last one; [`NOBODY`] if there is none.
+    last: u32,
+    /// Those that had it when another one took it, which a tracer does not write.
+    before: Vec<u32>,
+}
+
+impl Holders {
+    #[cold]
+    #[inline(never)]
+    fn before(&mut self, w: u32) {
+        debug_assert_ne!(self.last, w);
+        self.before.push(self.last);
+    }
+}
+
 /// All workers, by slot. None ever goes away.
 #[derive(Debug)]
 pub(super) struct Workers {
@@ -181,10 +200,14 @@ impl Workers {
         self.all[w as usize].task = Held::NOTHING;
     }
 
-    /// Gives the worker this proc.
+    /// Gives the worker this proc, whose `holders` these are.
     #[inline(always)]
-    pub fn hold(&mut self, w: u32, id: u64, slot: u32) {
+    pub fn hold(&mut self, w: u32, id: u64, slot: u32, holders: &mut Holders) {
         if w != NOBODY {
+            if self.proc(holders.last).id == id && holders.last != w {
+                holders.before(w);
+            }
+            holders.last = w;
             self.all[w as usize].proc = Held { id, slot };
         }
     }
@@ -195,10 +218,13 @@ impl Workers {
         self.all[w as usize].proc = Held::NOTHING;
     }
 
-    /// The last of the workers that hold this proc.
-    pub fn holder(&self, proc: u64) -> Option<u32> {
-        let at = self.all.iter().rposition(|worker| worker.proc.id == proc)?;
-        (at as u32 != NOBODY).then_some(at as u32)
+    /// The worker that holds this proc; if a file has given it to several, the one
+    /// that took it last of those that still have it.
+    pub fn holder(&self, proc: u64, holders: &mut Holders) -> Option<u32> {
+        while self.proc(holders.last).id != proc {
+            holders.last = holders.before.pop()?;
+        }
+        (holders.last != NOBODY).then_some(holders.last)
     }
 
     /// As [`Worker::on_worker`].

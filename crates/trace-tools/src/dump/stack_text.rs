@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use trace_read::Stack;
 
 use crate::dump::line::Line;
+use crate::stacks::empty;
 
 /// Bytes of text after which all is forgotten and begun anew. A stack is a few
 /// hundred bytes to a few KiB, and a file may have any number of them.
@@ -21,7 +22,7 @@ pub(super) struct StackTexts {
 impl StackTexts {
     /// Another generation has begun: the same numbers mean other stacks.
     pub(super) fn next_generation(&mut self) {
-        self.texts.clear();
+        empty(&mut self.texts);
         self.all.clear();
     }
 

@@ -134,7 +134,7 @@ impl Tasks {
             }
         });
         if live.function == Names::EMPTY
-            && let Some(outermost) = transition.stack.frames().last()
+            && let Some(outermost) = transition.stack.frames().next_back()
         {
             live.function = names.intern(outermost.function);
         }

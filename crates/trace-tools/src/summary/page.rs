@@ -123,7 +123,7 @@ fn print_tasks(summary: &Summary, top: usize, out: &mut impl Write) -> io::Resul
         };
         state("  running".to_owned(), &states.running);
         state("  waiting to run".to_owned(), &states.runnable);
-        for (reason, spread) in &states.blocked {
+        for (reason, spread) in states.blocked.iter() {
             let reason = Shown(summary.text(*reason));
             state(format!("  blocked: {reason}"), spread);
         }

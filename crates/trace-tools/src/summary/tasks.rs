@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 use trace_read::{TaskId, TaskState};
 
 use crate::intervals::{Interval, Life, Visitor};
+use crate::reasons::Reasons;
 use crate::spread::Spread;
 use crate::stacks::{Name, Names};
 
@@ -16,7 +17,7 @@ pub struct States {
     pub runnable: Spread,
     /// Blocked, by reason. The reason is empty for tasks that the trace found
     /// blocked.
-    pub blocked: Vec<(Name, Spread)>,
+    pub blocked: Reasons<Spread>,
     /// In system calls.
     pub syscall: Spread,
     /// In system calls, since they lost their proc.
@@ -29,7 +30,7 @@ impl States {
         match interval.state {
             TaskState::Running => self.running.add(duration),
             TaskState::Runnable => self.runnable.add(duration),
-            TaskState::Waiting => self.blocked(interval.reason).add(duration),
+            TaskState::Waiting => self.blocked.of(interval.reason).add(duration),
             TaskState::Syscall => {
                 self.syscall.add(duration);
                 if let Some(lost) = interval.lost_proc {
@@ -43,22 +44,11 @@ impl States {
     fn merge(&mut self, other: &States) {
         self.running.merge(&other.running);
         self.runnable.merge(&other.runnable);
-        for (reason, spread) in &other.blocked {
-            self.blocked(*reason).merge(spread);
+        for (reason, spread) in other.blocked.iter() {
+            self.blocked.of(*reason).merge(spread);
         }
         self.syscall.merge(&other.syscall);
         self.without_proc.merge(&other.without_proc);
-    }
-
-    fn blocked(&mut self, reason: Name) -> &mut Spread {
-        let found = self
-            .blocked
-            .binary_search_by_key(&reason, |&(known, _)| known);
-        let at = found.unwrap_or_else(|at| {
-            self.blocked.insert(at, (reason, Spread::default()));
-            at
-        });
-        &mut self.blocked[at].1
     }
 }
 
