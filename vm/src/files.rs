@@ -20,6 +20,10 @@ use crate::sync::lock;
 /// How much is read at once from what is no regular file, bytes.
 const CHUNK: usize = 64 << 10;
 
+/// The longest file that is read, bytes: one without an end, as a device, must
+/// not take all memory.
+const MOST: usize = 256 << 20;
+
 /// What all readers of a program share.
 #[derive(Default)]
 pub(crate) struct Files {
@@ -73,7 +77,10 @@ impl Files {
             .open(path)?;
         let mut bytes = Vec::new();
         if file.metadata()?.is_file() {
-            file.read_to_end(&mut bytes)?;
+            file.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
+            if bytes.len() > MOST {
+                return Err(too_long());
+            }
         } else {
             self.read_when_ready(&mut file, &mut bytes)?;
         }
@@ -89,7 +96,11 @@ impl Files {
             }
             match file.read(&mut chunk) {
                 Ok(0) => return Ok(()),
-                Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+                Ok(count) if count > MOST - bytes.len() => return Err(too_long()),
+                Ok(count) => {
+                    bytes.try_reserve(count)?;
+                    bytes.extend_from_slice(&chunk[..count]);
+                }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
@@ -112,6 +123,13 @@ impl Files {
             }
         }
     }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(
+        ErrorKind::FileTooLarge,
+        format!("it is longer than {MOST} bytes"),
+    )
 }
 
 /// Waits until there is something to read, or an end. `false` if the bell rang.
@@ -159,6 +177,22 @@ mod tests {
                 other => panic!("{path:?}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_for_ever() {
+        // A regular file as well, of which nothing is stored.
+        let name = format!("weft-sparse-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let sparse = File::create(&path).and_then(|file| file.set_len(MOST as u64 + 1));
+        sparse.expect("the temporary folder can be written to");
+        let files = Files::default();
+        for path in ["/dev/zero", path.to_str().expect("UTF-8")] {
+            let error = files.read_text(path).expect_err("it is too long");
+            let wanted = format!("cannot read {path:?}: it is longer than {MOST} bytes");
+            assert_eq!(error.to_string(), wanted);
+        }
+        let _ = std::fs::remove_file(&path);
     }
 
     #[test]

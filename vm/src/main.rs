@@ -11,8 +11,8 @@ mod size;
 mod timed;
 mod trace_files;
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vm::{DEFAULT_TRACE_MEMORY, End, MAX_WORKERS, Options, TraceOptions, TraceVersion, VmError};
-use weft::Program;
+use weft::{MAX_SOURCE, Program};
 
 use outlet::Outlet;
 use timed::Part;
@@ -132,11 +132,26 @@ fn main() -> ExitCode {
 /// The program in a file; or a status, with all said that is to be said.
 fn compile(file: &Path) -> Result<Program, u8> {
     let name = file.display().to_string();
-    let source =
-        fs::read_to_string(file).map_err(|error| usage(&format!("cannot read {name}: {error}")))?;
+    let source = read(file).map_err(|error| usage(&format!("cannot read {name}: {error}")))?;
     weft::compile(&name, &source).map_err(|errors| {
         complain(&errors.to_string());
         STATUS_PROGRAM
+    })
+}
+
+/// The text of a program. Of what is too long for one, as a device without an
+/// end, there is enough for the compiler to say so.
+fn read(file: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let most = MAX_SOURCE as u64 + 1;
+    File::open(file)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_SOURCE {
+        // The last character may be cut.
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::other(format!("it is no UTF-8 at byte {at}"))
     })
 }
 

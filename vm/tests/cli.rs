@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -241,6 +241,33 @@ fn check_and_disasm_run_nothing() {
         .expect("weft runs");
     assert_status(&listing, 0);
     assert!(text(&listing.stdout).contains("fn greet/1"));
+}
+
+#[test]
+fn a_program_without_an_end_is_not_read_for_ever() {
+    for command in ["check", "run", "disasm"] {
+        let mut weft = weft();
+        weft.args([command, "/dev/zero"]);
+        // Some times the longest program: what reads on ends there.
+        let limit = || {
+            let limit = libc::rlimit {
+                rlim_cur: 512 << 20,
+                rlim_max: 512 << 20,
+            };
+            // SAFETY: the pointer is to one of these.
+            match unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: it makes a single system call, as it may between fork and exec.
+        unsafe { weft.pre_exec(limit) };
+        let output = weft.output().expect("weft runs");
+        assert_status(&output, 1);
+        let said = text(&output.stderr);
+        assert!(said.contains("longer than 16777216 bytes"), "{said}");
+        assert!(output.stdout.is_empty());
+    }
 }
 
 #[test]
