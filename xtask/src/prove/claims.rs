@@ -11,8 +11,8 @@ use super::{Check, Proof, Section, Slice, overload, page_size, storm};
 use crate::loom;
 
 use self::covers::{
-    EMBEDDER, FORMAT, FRONT_END, Group, HARNESS, MODELS, OVERLOAD, PAGE_SIZE, PROGRAMS, RAW, STORM,
-    TABLES, TRACER, VM, VM_LIBRARY, VM_MODELS,
+    EMBEDDER, FORMAT, FRONT_END, Group, HARNESS, MODELS, OVERLOAD, PAGE_SIZE, PROGRAMS, RAW,
+    READER, STORM, TABLES, TRACER, VM, VM_LIBRARY, VM_MODELS,
 };
 use self::outside::{FUZZED, JUDGED, WATCHED};
 
@@ -249,6 +249,17 @@ const FAILURES: &[Check] = &[
                 &["a_full_disk_costs_the_trace_and_not_the_program"],
             ),
         ],
+    ),
+    tests(
+        "killed",
+        &[TRACER, READER, HARNESS],
+        "What can be read of the trace of a process that was killed by SIGKILL is, thread by \
+         thread, what it said first, without a gap and with nothing invented; of what was said \
+         100 ms before, the share is below.",
+        "a runtime with busy threads, an idle one and one in long system calls is killed at \
+         random moments of its first two generations, of 0.1, 1 and 10 s, 20 times each; what it \
+         noted in shared memory is compared with what is read",
+        &[Named::of("e2e", "killed", &["what_was_said_before_a_kill_is_read"]).long()],
     ),
     tests(
         "short-writes",
