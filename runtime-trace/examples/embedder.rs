@@ -3,6 +3,8 @@
 //!
 //! `cargo run -p runtime-trace --example embedder -- out.trace`
 
+#![forbid(unsafe_code)]
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Mutex;

@@ -12,6 +12,8 @@
 //! [`sim`] is an embedder like any other, and [`check`] knows only the format.
 //! So what both agree on is in the file.
 
+#![forbid(unsafe_code)]
+
 pub mod check;
 pub mod fault;
 pub mod hands;

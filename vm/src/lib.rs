@@ -23,6 +23,7 @@
 //!   as workers; see `sched`.
 //! - Tracing changes neither a program's output nor its status.
 
+#![deny(unsafe_code)]
 #![warn(unreachable_pub)]
 
 mod builtins;
@@ -34,6 +35,7 @@ mod copy;
 mod equal;
 mod error;
 mod fault;
+#[allow(unsafe_code, reason = "it waits for a file and an interrupt at once")]
 mod files;
 mod gauge;
 mod handle;
@@ -48,6 +50,7 @@ mod output;
 mod recorded;
 mod report;
 mod sched;
+#[allow(unsafe_code, reason = "who may touch a task's memory is a protocol")]
 mod state;
 mod sync;
 mod task;

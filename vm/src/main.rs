@@ -4,8 +4,13 @@
 //! deadlock, 64 for a command line that cannot be carried out, 129, 130 and 143 if
 //! SIGHUP, Ctrl-C or SIGTERM has stopped the program.
 
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code, reason = "it asks the system about what it opens")]
 mod opened;
+#[allow(unsafe_code, reason = "it waits for a stream by the system's means")]
 mod outlet;
+#[allow(unsafe_code, reason = "handlers of signals")]
 mod signals;
 mod size;
 mod timed;

@@ -10,6 +10,7 @@
 mod file;
 mod host;
 mod recent;
+#[allow(unsafe_code, reason = "it asks the system about a file")]
 mod sink;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,6 +3,8 @@
 //! One file a command. Whatever they build or download goes under `target/`;
 //! nothing outside the project's folder is touched.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod corpus;
 mod dump;

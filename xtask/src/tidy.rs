@@ -9,6 +9,7 @@ mod machine;
 mod map;
 mod modules;
 mod packages;
+mod unsafe_code;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ const CHECKS: &[Check] = &[
     ("paths of one machine", machine::check),
     ("code map", map::check),
     ("evidence", evidence::check),
+    ("unsafe code", unsafe_code::check),
 ];
 
 /// Runs all checks and prints what they find; before, marks which evidence is stale,
@@ -123,6 +125,11 @@ mod tests {
     #[test]
     fn the_code_map_is_right() {
         assert_clean("code map");
+    }
+
+    #[test]
+    fn unsafe_code_is_forbidden_where_there_is_none() {
+        assert_clean("unsafe code");
     }
 
     /// If this fails, run `cargo xtask tidy`, which marks what is stale.

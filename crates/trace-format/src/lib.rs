@@ -17,6 +17,7 @@
 //! Every number is an unsigned LEB128 [`varint`]. The crate is `no_std`, has no
 //! dependencies and allocates nothing.
 
+#![forbid(unsafe_code)]
 #![no_std]
 
 pub mod batch;

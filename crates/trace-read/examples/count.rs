@@ -3,6 +3,8 @@
 //! It does next to nothing with an event, which makes it good for measuring what
 //! reading one costs.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::process::ExitCode;

@@ -72,6 +72,8 @@
 //! usual one takes its largest generation, once more if read
 //! [`ahead`](Reader::ahead), and about a hundred bytes for each task that lives.
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod contradiction;
 mod cursor;

@@ -13,6 +13,8 @@
 //! nothing. Memory follows what is alive at a time and the distinct names and
 //! stacks, never the length of a trace.
 
+#![forbid(unsafe_code)]
+
 pub mod account;
 pub mod check;
 pub mod diff;

@@ -1,5 +1,6 @@
 //! `rtrace`: looks at execution traces. One file a command, in `cli/`.
 
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
 mod cli;

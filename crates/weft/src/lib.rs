@@ -15,6 +15,8 @@
 //! Compiling takes at most 400 bytes of memory for each byte of the source, and
 //! 64 KiB besides; a MiB of stack is enough, also without optimization.
 
+#![forbid(unsafe_code)]
+
 mod ast;
 pub mod builtin;
 mod compiler;

@@ -1,6 +1,8 @@
 //! `storm`: storms for so many seconds, seed after seed; ends at the first thing
 //! that is wrong, with the seed that shows it.
 
+#![forbid(unsafe_code)]
+
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;

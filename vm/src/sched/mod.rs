@@ -19,6 +19,7 @@ mod global;
 mod idle;
 mod marks;
 mod park;
+#[allow(unsafe_code, reason = "thieves take what an owner may take as well")]
 mod queue;
 mod registry;
 mod select;

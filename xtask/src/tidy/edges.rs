@@ -54,6 +54,7 @@ mod tests {
                 name: name.into(),
                 folder: "p".into(),
                 roots: Vec::new(),
+                examples: Vec::new(),
                 needs: needs.iter().map(|&need| need.into()).collect(),
             })
             .len()

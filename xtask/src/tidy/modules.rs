@@ -154,6 +154,7 @@ mod tests {
             name: "p".into(),
             folder: root.join("p"),
             roots: vec![src.join("lib.rs")],
+            examples: Vec::new(),
             needs: Vec::new(),
         };
         let findings = check(&root, &[package]).unwrap();

@@ -15,6 +15,8 @@ pub(super) struct Package {
     pub(super) folder: PathBuf,
     /// The files that its libraries and programs start with.
     pub(super) roots: Vec<PathBuf>,
+    /// The same of its examples.
+    pub(super) examples: Vec<PathBuf>,
     /// The packages of this project that it depends on, tests' needs included.
     pub(super) needs: Vec<String>,
 }
@@ -44,13 +46,17 @@ fn parse(said: &[u8]) -> Result<Vec<Package>, XtaskError> {
 
 fn package(value: &Value) -> Package {
     let manifest = Path::new(text(&value["manifest_path"]));
+    let roots = |kinds: &[&str]| {
+        list(&value["targets"])
+            .filter(|target| list(&target["kind"]).any(|kind| kinds.contains(&text(kind))))
+            .map(|target| PathBuf::from(text(&target["src_path"])))
+            .collect()
+    };
     Package {
         name: text(&value["name"]).to_owned(),
         folder: manifest.parent().unwrap_or(manifest).to_path_buf(),
-        roots: list(&value["targets"])
-            .filter(|target| list(&target["kind"]).any(|kind| matches!(text(kind), "lib" | "bin")))
-            .map(|target| PathBuf::from(text(&target["src_path"])))
-            .collect(),
+        roots: roots(&["lib", "bin"]),
+        examples: roots(&["example"]),
         needs: list(&value["dependencies"])
             // What comes from a registry has no path.
             .filter(|dependency| dependency["path"].is_string())
@@ -77,7 +83,8 @@ mod tests {
             "name": "vm", "manifest_path": "/p/vm/Cargo.toml",
             "targets": [
                 {"kind": ["bin"], "src_path": "/p/vm/src/main.rs"},
-                {"kind": ["test"], "src_path": "/p/vm/tests/run.rs"}
+                {"kind": ["test"], "src_path": "/p/vm/tests/run.rs"},
+                {"kind": ["example"], "src_path": "/p/vm/examples/one.rs"}
             ],
             "dependencies": [
                 {"name": "clap", "path": null},
@@ -90,6 +97,7 @@ mod tests {
                 name: "vm".into(),
                 folder: "/p/vm".into(),
                 roots: vec!["/p/vm/src/main.rs".into()],
+                examples: vec!["/p/vm/examples/one.rs".into()],
                 needs: vec!["weft".into()],
             }]
         );

@@ -30,6 +30,7 @@ pub(super) const VM: Group = &["vm/src"];
 pub(super) const VM_LIBRARY: Group = &[
     "vm/src",
     "!vm/src/main.rs",
+    "!vm/src/opened.rs",
     "!vm/src/outlet.rs",
     "!vm/src/signals.rs",
     "!vm/src/size.rs",
