@@ -142,7 +142,6 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.switch.map(&env).map_err(|_| StartError::NoMemory)?;
     shared.queue.prepare(&env);
     shared.first_epoch.store(epoch, Ordering::Relaxed);
-    shared.most_procs.store(0, Ordering::Relaxed);
     shared.set_procs(config.procs);
     let period = u64::try_from(config.period.as_nanos()).unwrap_or(u64::MAX);
     shared.period_ns.store(period, Ordering::Relaxed);
@@ -460,7 +459,7 @@ fn finish(
         finishing.whole = true;
     }
     if last {
-        sweep.note_losses();
+        sweep.note_end();
     }
     sweep.flush();
     finishing.whole

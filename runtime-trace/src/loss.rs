@@ -160,9 +160,6 @@ impl LossCounters {
     }
 }
 
-/// The ID of the task that exists for a last note only.
-pub(crate) const NOTE_TASK: u64 = i64::MAX as u64;
-
 /// A short text without a heap; what does not fit is cut off. By default there
 /// is room for every cause with its largest number.
 pub(crate) struct Text<const N: usize = 512> {

@@ -4,12 +4,13 @@
 //! The fields are grouped by who writes them. The switch leads to the one word
 //! that every emission reads; it lies on a page of its own.
 
+use trace_format::end::LAST_NOTE;
 use trace_format::{BlockReason, EventKind, StopReason, loss};
 
 use crate::batch::Batch;
 use crate::clock::{Clock, Timekeeper};
 use crate::lock::Held;
-use crate::loss::{Loss, LossCounters, Losses, NOTE_TASK};
+use crate::loss::{Loss, LossCounters, Losses};
 use crate::map::Id;
 use crate::pages::{Env, NoMemory, Pages};
 use crate::queue::{Out, Queue, parity};
@@ -124,9 +125,8 @@ pub(crate) struct Shared {
     /// The epoch in which the next running task has something to note (the
     /// number of procs, losses); 0 if there is nothing.
     pub(crate) notes_due: AtomicU64,
-    /// How many procs there are, and the most that there were in this file.
+    /// How many procs there are.
     pub(crate) procs: AtomicU32,
-    pub(crate) most_procs: AtomicU32,
 
     /// The epoch that is the file's first generation.
     pub(crate) first_epoch: AtomicU64,
@@ -187,7 +187,6 @@ impl Shared {
                 note_category: AtomicU64::new(0),
                 notes_due: AtomicU64::new(0),
                 procs: AtomicU32::new(0),
-                most_procs: AtomicU32::new(0),
                 first_epoch: AtomicU64::new(0),
                 last_epoch: AtomicU64::new(0),
                 open_epoch: AtomicU64::new(0),
@@ -332,7 +331,7 @@ impl Shared {
         batch.events(|kind, args| {
             all += 1;
             // What a last note runs in stands in a batch of its own.
-            last_note |= kind == EventKind::GoCreate && args[0] == NOTE_TASK;
+            last_note |= kind == EventKind::GoCreate && args[0] == LAST_NOTE;
             said += u64::from(match kind {
                 EventKind::GoStatus
                 | EventKind::GoStatusStack
@@ -358,8 +357,7 @@ impl Shared {
 
     /// Says how many procs there are from now on.
     pub(crate) fn set_procs(&self, procs: u32) {
-        // Relaxed, both: figures.
+        // Relaxed: a figure.
         self.procs.store(procs, Ordering::Relaxed);
-        self.most_procs.fetch_max(procs, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use trace_format::EventKind;
+use trace_format::end::End;
 
 use crate::fault::Fault;
 use crate::text;
@@ -69,6 +70,10 @@ pub fn check(trace: &Trace, ends: Ends) -> Result<Checked, Fault> {
         }
     }
     checked.live = world.live();
+    let said = trace.end();
+    if (ends == Ends::Whole) != (said == Some(End::Stopped)) {
+        return Err(Fault::End { said });
+    }
     Ok(checked)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use trace_format::end::End;
 use trace_read::ReadError;
 
 /// Why a trace is not true, or not even a trace.
@@ -50,6 +51,10 @@ pub enum Fault {
     TimeStepsBack {
         generation: u64,
         thread: u64,
+    },
+    /// What it says of its end is not how it ended.
+    End {
+        said: Option<End>,
     },
     /// An event that cannot have happened where it stands.
     Event {
@@ -191,6 +196,7 @@ impl fmt::Display for Fault {
                     "generation {generation}: time steps back in thread {thread}"
                 )
             }
+            Self::End { said } => write!(f, "of its end it says {said:?}"),
             Self::Event {
                 generation,
                 thread,

@@ -8,8 +8,10 @@ use runtime_trace::{
     Emit, Frame, Host, ProcTrace, StackId, Sweep, Symbolizer, TaskTrace, Tracer, Worker,
 };
 
+use trace_format::end::LAST_NOTE;
+
 use crate::sim::said::by_itself;
-use crate::wire::{Event, Generation, Trace};
+use crate::wire::{Generation, Trace};
 
 /// A host that has nothing to say. Program counters are frames of their own.
 #[derive(Clone, Copy, Debug)]
@@ -144,15 +146,10 @@ impl<'t> Lone<'t> {
 /// How many events a trace holds that the tracer did not write by itself.
 pub fn said_in(trace: &Trace) -> u64 {
     let said_in = |generation: &Generation| {
-        let streams = generation.streams.values();
-        let events = streams.filter(|stream| !is_last_note(stream)).flatten();
+        let streams = generation.streams.iter();
+        let streams = streams.filter(|&(&thread, _)| thread != LAST_NOTE);
+        let events = streams.flat_map(|(_, events)| events);
         events.filter(|event| !by_itself(event, generation)).count() as u64
     };
     trace.generations.iter().map(said_in).sum()
-}
-
-/// Whether this is the stream of the task that exists for a last note only.
-pub(crate) fn is_last_note(stream: &[Event]) -> bool {
-    let is = |event: &Event| event.args[0] == i64::MAX as u64;
-    stream.iter().any(is)
 }

@@ -10,6 +10,7 @@
 
 use std::fmt::Write;
 
+use trace_format::end::LAST_NOTE;
 use trace_format::limits::NO_THREAD;
 use trace_format::{ArgKind, ProcStatus, TaskStatus};
 
@@ -51,14 +52,22 @@ pub fn event(event: &Event, generation: &Generation) -> String {
     text
 }
 
-/// A whole trace: for each generation, each thread's events; nobody's come last.
+/// How many events a trace's last notes take if nothing was lost.
+const LAST_NOTES_LEN: usize = 7;
+
+/// A whole trace, last notes of an end alone left out: for each generation, each thread's events; nobody's come last.
 pub fn trace(trace: &Trace) -> String {
     let mut text = String::new();
     for generation in &trace.generations {
         let _ = writeln!(text, "generation {}", generation.number);
         for (&thread, events) in &generation.streams {
+            // Every trace has them.
+            if thread == LAST_NOTE && events.len() == LAST_NOTES_LEN {
+                continue;
+            }
             let _ = match thread {
                 NO_THREAD => writeln!(text, "  nobody"),
+                LAST_NOTE => writeln!(text, "  the last notes"),
                 thread => writeln!(text, "  m{thread}"),
             };
             for one in events {

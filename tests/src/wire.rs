@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
+use trace_format::end::{End, LAST_NOTE};
 use trace_format::limits::{MAX_STRING_SIZE, NO_THREAD};
 use trace_format::{EventKind, Version};
 use trace_read::raw::{Batch, Item, RawEvent, RawReader, Section, StackFrame};
@@ -121,6 +122,15 @@ impl Trace {
         trace.end_generation(&mut tables)?;
         trace.bytes = reader.offset();
         Ok(trace)
+    }
+
+    /// Why the trace ends, if it says so: all that its last notes say besides is
+    /// what was lost.
+    pub fn end(&self) -> Option<End> {
+        let generation = self.generations.last()?;
+        let note = generation.streams.get(&LAST_NOTE)?;
+        let mut logs = note.iter().filter(|event| event.kind == EventKind::UserLog);
+        logs.find_map(|log| End::of(generation.string(log.args[2])?))
     }
 
     /// Resolves the tables of the generation that is complete now.

@@ -13,6 +13,7 @@ use e2e::check::{Ends, Step, check};
 use e2e::kept::Kept;
 use e2e::wire::{Generation, Trace};
 use trace_format::EventKind;
+use trace_format::end::LAST_NOTE;
 use vm::{Options, Outcome, TraceOptions};
 
 /// A program and what its tasks say.
@@ -326,7 +327,7 @@ fn said(case: &Case, name: &str, workers: u32, pause: u64) -> Said {
     // seen here.
     let checked = check(&trace, Ends::Whole).unwrap_or_else(|fault| panic!("{name}: {fault}"));
     let mut said = Said::default();
-    for step in &checked.steps {
+    for step in checked.steps.iter().filter(|step| step.thread != LAST_NOTE) {
         said.play(name, &trace, step);
     }
     said.new_generation(name);

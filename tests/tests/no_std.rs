@@ -56,12 +56,13 @@ fn it_records_a_trace() {
     };
     let of = |kind| checked.counts.get(&kind).copied().unwrap_or(0);
     assert_eq!(trace.generations.len(), 2);
-    // Six tasks, each of which runs fifty times.
-    assert_eq!(of(EventKind::GoCreate), 6);
-    assert_eq!(of(EventKind::GoStart), 6 * 50);
-    assert_eq!(of(EventKind::GoDestroy), 6);
+    // Six tasks, each of which runs fifty times, and the one of the last notes.
+    assert_eq!(of(EventKind::GoCreate), 6 + 1);
+    assert_eq!(of(EventKind::GoStart), 6 * 50 + 1);
+    assert_eq!(of(EventKind::GoDestroy), 6 + 1);
     assert_eq!(of(EventKind::GoBlock), of(EventKind::GoUnblock));
-    assert_eq!((of(EventKind::ProcStart), of(EventKind::ProcStop)), (2, 2));
+    let procs = (of(EventKind::ProcStart), of(EventKind::ProcStop));
+    assert_eq!(procs, (2 + 1, 2 + 1));
     assert_eq!(checked.live, 0);
 
     // It says so when it cannot do its work.

@@ -28,6 +28,7 @@ use proptest::test_runner::TestRunner;
 use runtime_trace::{
     Config, Frame, Host, Loss, ProcTrace, Sweep, SweptState, Symbolizer, TaskTrace, Tracer, Version,
 };
+use trace_format::end::LAST_NOTE;
 use trace_format::limits::NO_THREAD;
 use trace_format::{ArgKind, EventKind};
 use trace_read::raw::{Item, RawReader};
@@ -114,15 +115,9 @@ fn record(
     prop_assert_eq!(stats.losses.total(), model.refused, "{}", stats.losses);
     prop_assert_eq!(stats.losses.count(Loss::NoTask), model.refused);
     let said: usize = model.said.iter().flatten().map(Vec::len).sum();
-    // A last note, which has a worker, a proc and a task of its own.
-    let note = match model.losses() {
-        Some(losses) => {
-            model.note = Some((EventKind::UserLog, losses));
-            7
-        }
-        None => 0,
-    };
-    prop_assert_eq!(stats.events, (said + note) as u64);
+    model.end();
+    let notes = 6 + model.notes.len();
+    prop_assert_eq!(stats.events, (said + notes) as u64);
     Ok((file, model))
 }
 
@@ -216,16 +211,11 @@ proptest! {
                 let found = stream.map_or(&[][..], Vec::as_slice);
                 compare(found, said, generation, &mut interned)?;
             }
-            let others = generation.streams.iter();
-            let mut others =
-                others.filter(|(thread, _)| ![model.worker, NO_THREAD].contains(thread));
-            if number == model.said.len()
-                && let Some(note) = &model.note
-            {
-                let (_, found) = others.next().expect("there is a last note");
+            if number == model.said.len() {
+                let found = &generation.streams[&LAST_NOTE];
                 let logs = found.iter().filter(|event| event.kind == EventKind::UserLog);
                 let logs: Vec<_> = logs.cloned().collect();
-                compare(&logs, std::slice::from_ref(note), generation, &mut interned)?;
+                compare(&logs, &model.notes, generation, &mut interned)?;
                 streams += 1;
             }
             prop_assert_eq!(generation.streams.len(), streams, "a thread that there is not");

@@ -7,13 +7,14 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use e2e::check::{Ends, check};
+use e2e::check::{Ends, Step, check};
 use e2e::kept::{Kept, Recorder};
 use e2e::lone::{Lone, Silent, said_in};
 use runtime_trace::{
     AdvanceError, Config, Loss, Pcs, ProcTrace, StackId, StartError, StopError, TaskTrace, Tracer,
 };
 use trace_format::EventKind;
+use trace_format::end::End;
 
 fn impatient() -> Config {
     let mut config = Config::new(4);
@@ -24,14 +25,17 @@ fn impatient() -> Config {
 fn judge(kept: &Kept, ends: Ends) -> (u64, u64) {
     let trace = kept.read();
     match check(&trace, ends) {
-        Ok(checked) => (
-            said_in(&trace),
-            checked
-                .counts
-                .get(&EventKind::UserLog)
-                .copied()
-                .unwrap_or(0),
-        ),
+        Ok(checked) => {
+            let tables = |step: &Step| &trace.generations[step.generation as usize - 1];
+            let is_end = |step: &&Step| {
+                let message = tables(step).string(step.event.args[2]);
+                message.and_then(End::of).is_some()
+            };
+            let steps = checked.steps.iter();
+            let logs = steps.filter(|step| step.event.kind == EventKind::UserLog);
+            let logs = logs.filter(|step| !is_end(step)).count() as u64;
+            (said_in(&trace), logs)
+        }
         Err(fault) => panic!("{}: {fault}", kept.path().display()),
     }
 }
@@ -301,8 +305,8 @@ fn a_thread_that_dies_between_two_events() {
     assert_eq!((said, logs), (other.said() + 2 * (3 + 2), 2));
     assert_eq!(
         stats.events,
-        said + 3 + 1,
-        "statuses and the number of procs"
+        said + 3 + 1 + 7,
+        "statuses, the number of procs, the last notes"
     );
     assert_eq!(
         tracer.start(&impatient(), &Silent),

@@ -19,6 +19,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime_trace::{AdvanceError, Config, Emit, ProcTrace, TaskTrace, Tracer};
 use trace_format::EventKind;
+use trace_format::end::LAST_NOTE;
 use trace_format::limits::MAX_STRING_SIZE;
 
 use stacks::{Everything, Stack, stack, text};
@@ -142,7 +143,9 @@ proptest! {
         }).collect();
         for generation in &trace.generations {
             let (mut strings, mut stacks) = (HashMap::new(), HashMap::new());
-            for (thread, event) in generation.streams.iter().flat_map(|(thread, events)| {
+            let streams = generation.streams.iter();
+            let streams = streams.filter(|&(&thread, _)| thread != LAST_NOTE);
+            for (thread, event) in streams.flat_map(|(thread, events)| {
                 events.iter().map(move |event| (thread, event))
             }) {
                 let (text_at, stack_at) = match event.kind {

@@ -106,6 +106,6 @@ fn a_stack_of_another_tracer_is_left_out() {
         .filter(|event| event.kind == trace_format::EventKind::UserLog)
         .map(|event| event.args[3] != 0)
         .collect();
-    // The last one is the tracer's own, which says what was lost.
-    assert_eq!(stacks, [true, false, false, false]);
+    // The last two are the tracer's own, which say what was lost, and the end.
+    assert_eq!(stacks, [true, false, false, false, false]);
 }

@@ -11,6 +11,7 @@ use e2e::hands::{Play, Still, at, waits};
 use e2e::truth::{BEGUN, IDLE, NOTHING, Truth, begin};
 use runtime_trace::{AdvanceError, BlockReason, StopReason, SweptState};
 use trace_format::EventKind;
+use trace_format::end::LAST_NOTE;
 
 #[test]
 fn spawn_block_unblock() {
@@ -167,6 +168,7 @@ fn ping_pong() {
         let task = step.task.unwrap_or(0);
         let other = step.event.args[0];
         match step.event.kind {
+            _ if step.thread == LAST_NOTE => None,
             EventKind::GoStart => Some(format!("{other} runs")),
             EventKind::GoBlock => Some(format!("{task} blocks")),
             EventKind::GoUnblock => Some(format!("{task} wakes {other}")),

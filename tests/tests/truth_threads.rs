@@ -304,12 +304,13 @@ fn a_note_uses_no_proc_of_the_program() {
               m2
                 ProcStatus p1 Idle
                 ProcStart p1 #1
-              m3
-                ProcStatus p2 Idle
-                ProcStart p2 #1
+              the last notes
+                ProcStatus p9223372036854775807 Idle
+                ProcStart p9223372036854775807 #1
                 GoCreate g9223372036854775807 [] []
                 GoStart g9223372036854775807 #1
                 UserLog u0 "runtime-trace" "1 events lost (re-entrant: 1)" []
+                UserLog u0 "runtime-trace" "tracing stopped" []
                 GoDestroy
                 ProcStop"#,
             BEGUN.replace("ProcsChange 1", "ProcsChange 2"),

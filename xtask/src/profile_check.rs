@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use trace_format::end::LAST_NOTE;
+use trace_read::raw::{Item, RawReader, RawWriter};
 use trace_tools::input;
 use trace_tools::profile::{Options, Profile, What, pprof};
 
@@ -73,9 +76,11 @@ pub(crate) fn check(toolchain: &Toolchain, traces: &[PathBuf]) -> Result<Compare
     let folder = &judge.folder;
     fs::create_dir_all(folder).map_err(XtaskError::file("cannot create", folder))?;
     let mut compared = Compared::default();
+    let told = folder.join("without-last-notes.trace");
     for trace in traces {
+        leave_out_last_notes(trace, &told)?;
         for (what, kind) in KINDS {
-            let samples = judge.compare(trace, what, kind)?;
+            let samples = judge.compare(trace, &told, what, kind)?;
             compared.profiles += 1;
             compared.not_empty += usize::from(samples > 0);
             compared.samples += samples;
@@ -94,12 +99,19 @@ struct Judge {
 }
 
 impl Judge {
-    /// Compares a profile and returns how many samples it has.
-    fn compare(&self, trace: &Path, what: What, kind: &'static str) -> Result<usize, XtaskError> {
+    /// Compares our profile of a trace with the one that Go's tool makes of what
+    /// it is `told`. Returns how many samples it has.
+    fn compare(
+        &self,
+        trace: &Path,
+        told: &Path,
+        what: What,
+        kind: &'static str,
+    ) -> Result<usize, XtaskError> {
         let theirs = self.folder.join("go.pb.gz");
         let ours = self.folder.join("ours.pb.gz");
         let mut viewer = Command::new(&self.viewer);
-        viewer.arg(format!("-pprof={kind}")).arg(trace);
+        viewer.arg(format!("-pprof={kind}")).arg(told);
         let has_theirs = match capture(&mut viewer, &format!("go tool trace {}", trace.display())) {
             Ok(bytes) => {
                 fs::write(&theirs, bytes).map_err(XtaskError::file("cannot write", &theirs))?;
@@ -152,6 +164,26 @@ impl Judge {
         let said = capture(&mut pprof, &format!("go tool pprof {view}"))?;
         Ok(String::from_utf8_lossy(&said).into_owned())
     }
+}
+
+/// Writes a trace without the tracer's last notes, which our profiles leave out.
+fn leave_out_last_notes(trace: &Path, to: &Path) -> Result<(), XtaskError> {
+    let failed = |error| XtaskError::Dump {
+        path: trace.to_path_buf(),
+        error: Box::new(error),
+    };
+    let unwritten = |error| XtaskError::file("cannot write", to)(error);
+    let bytes = input::open(trace, ()).map_err(failed)?;
+    let mut reader = RawReader::new(bytes).map_err(|error| failed(error.into()))?;
+    let file = File::create(to).map_err(unwritten)?;
+    let mut writer = RawWriter::new(BufWriter::new(file), reader.version()).map_err(unwritten)?;
+    while let Some(item) = reader.next_item().map_err(|error| failed(error.into()))? {
+        match item {
+            Item::Batch(batch) if batch.head().header.thread == LAST_NOTE => {}
+            item => writer.item(&item).map_err(unwritten)?,
+        }
+    }
+    writer.into_inner().flush().map_err(unwritten)
 }
 
 fn write_ours(trace: &Path, what: What, to: &Path) -> Result<(), XtaskError> {

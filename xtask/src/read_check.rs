@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use trace_read::Kind;
+use trace_format::end::LAST_NOTE;
+use trace_read::{Kind, WorkerId};
 use trace_tools::account::{Accounts, Totals};
 use trace_tools::check::Check;
 use trace_tools::intervals::{Intervals, Life};
@@ -78,11 +80,13 @@ pub(crate) fn check(toolchain: &Toolchain, traces: &[PathBuf]) -> Result<Compare
         let said = String::from_utf8_lossy(&said);
         let mut lines = said.lines();
         for trace in traces {
-            let theirs = Reading::of_go(lines.next().unwrap_or_default())?;
-            let ours = Reading::of_ours(trace).map_err(|error| XtaskError::Dump {
+            let mut theirs = Reading::of_go(lines.next().unwrap_or_default())?;
+            let unread = |error| XtaskError::Dump {
                 path: trace.clone(),
                 error: Box::new(error),
-            })?;
+            };
+            let ours = Reading::of_ours(trace).map_err(unread)?;
+            theirs.leave_out(&last_notes(trace).map_err(unread)?);
             let found = theirs.differences(&ours);
             for finding in found.iter().take(SHOWN) {
                 println!("{}: {finding}", trace.display());
@@ -204,6 +208,20 @@ impl Reading {
         })
     }
 
+    /// Takes the tracer's last notes out, of which there are so many events by
+    /// kind. None has a stack.
+    fn leave_out(&mut self, last_notes: &BTreeMap<&'static str, u64>) {
+        let task = self.tasks.remove(&LAST_NOTE).is_some();
+        let events = ("events", last_notes.values().sum());
+        let less = last_notes.iter().map(|(&name, &count)| (name, count));
+        for (name, less) in less.chain([events, ("tasks", task.into())]) {
+            if let Some(count) = self.counts.get_mut(name) {
+                *count = count.saturating_sub(less);
+            }
+        }
+        self.counts.retain(|_, count| *count > 0);
+    }
+
     /// What is not equal to `ours`, a line each.
     fn differences(&self, ours: &Reading) -> Vec<String> {
         let mut found = compare(&self.counts, &ours.counts, |name, theirs, ours| {
@@ -220,6 +238,19 @@ impl Reading {
         }));
         found
     }
+}
+
+/// How many events of each kind the tracer's last notes take, which our analyses
+/// leave out.
+fn last_notes(trace: &Path) -> Result<BTreeMap<&'static str, u64>, ToolError> {
+    let mut counts = BTreeMap::new();
+    stream::read_until(input::open(trace, ())?, |event| {
+        if event.worker == Some(WorkerId(LAST_NOTE)) {
+            *counts.entry(Kind::NAMES[event.kind.index()]).or_default() += 1;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(counts)
 }
 
 /// What `differ` says of all keys of both maps.

@@ -21,6 +21,7 @@
 #![no_std]
 
 pub mod batch;
+pub mod end;
 pub mod event;
 pub mod limits;
 pub mod loss;

@@ -1,17 +1,21 @@
 //! Is a trace in order, and what is in it, counted? An analysis, and two ways to
 //! print it: for people, and as one JSON object for programs.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use roaring::RoaringTreemap;
 use serde_json::json;
 use trace_format::Version;
+use trace_format::end::End;
 use trace_read::{Event, Kind, Observer, ReadError, TaskId};
 
 use crate::error::ToolError;
 use crate::input::Bytes;
 use crate::loss::Losses;
+use crate::notes::Notes;
 use crate::paint::Paint;
 use crate::rest::{Rest, counted};
 use crate::stream;
@@ -19,6 +23,12 @@ use crate::stream;
 /// Bytes in memory from which on a generation is noteworthy: whoever analyses the
 /// trace needs as much.
 const LARGE_GENERATION: u64 = 200 << 20;
+
+/// What is wrong with a file that has a header and no more.
+const NO_GENERATION: &str = "the file is cut off: there is no generation in it";
+
+/// What is wrong with a file whose last generation has tables only.
+const LEFT_OVER: &str = "the file is cut off: it ends inside a generation, before its events";
 
 /// Which of [`Kind::NAMES`] transitions have.
 const TRANSITION: usize = 12;
@@ -30,7 +40,8 @@ pub struct Check {
     pub version: Option<Version>,
     /// Generations that were begun.
     pub generations: u64,
-    /// Events that were delivered, those salvaged included.
+    /// Events that were delivered, those salvaged included. This and the counts
+    /// below leave the tracer's last notes out: see [`notes`](crate::notes).
     pub events: u64,
     /// Those from a generation that turned out to be cut off or damaged.
     pub salvaged: u64,
@@ -43,8 +54,13 @@ pub struct Check {
     pub with_stack: u64,
     /// What the tracer says that it lost.
     pub losses: Losses,
+    /// Why the trace ends, if the tracer says so.
+    pub end: Option<End>,
     /// Bytes in memory that the largest generation takes.
     pub largest_generation: u64,
+    /// Bytes behind the last generation: the tables of one that has no events and
+    /// no end, of which readers deliver nothing.
+    pub left_over: u64,
     /// What is wrong with it.
     pub damage: Option<ReadError>,
     /// What is left of it, if it is cut off.
@@ -64,13 +80,22 @@ impl Check {
     pub fn of(input: Bytes) -> Result<Self, ToolError> {
         let mut counts = Counts {
             check: Check::default(),
+            notes: Notes::default(),
             tasks: TaskSet::new(),
+        };
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        let input = Counted {
+            input,
+            read: Arc::clone(&read_bytes),
         };
         let read = stream::show(input, &mut counts);
         let mut check = counts.check;
         check.tasks = counts.tasks.len();
         match read {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                counts.notes.leave_out(&mut outcome);
+                check.losses = counts.notes.losses;
+                check.end = counts.notes.end;
                 check.version = Some(outcome.version);
                 check.generations = outcome.generations;
                 check.events = outcome.events;
@@ -78,6 +103,10 @@ impl Check {
                 check.largest_generation = outcome.largest_generation;
                 check.damage = outcome.damage;
                 check.rest = outcome.rest;
+                // Relaxed: the thread that counted has come to the end of the file,
+                // and what it read of the last generation came through a channel.
+                check.left_over = read_bytes.load(Ordering::Relaxed);
+                check.left_over = check.left_over.saturating_sub(outcome.bytes);
             }
             Err(ToolError::Trace { first, .. }) => check.damage = Some(first),
             Err(error) => return Err(error),
@@ -87,12 +116,23 @@ impl Check {
 
     /// What is wrong with it, a line each.
     pub fn findings(&self) -> Vec<String> {
-        self.damage.iter().map(ReadError::to_string).collect()
+        match &self.damage {
+            Some(damage) => vec![damage.to_string()],
+            None if self.left_over > 0 => vec![LEFT_OVER.to_owned()],
+            None if self.generations == 0 => vec![NO_GENERATION.to_owned()],
+            None => Vec::new(),
+        }
     }
 
     /// What is not wrong, but good to know, a line each.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.rest.notes();
+        match self.end {
+            Some(End::Stopped) => {}
+            Some(end) => notes.push(format!("the tracer says: {}", end.as_str())),
+            None if !self.passed() => {}
+            None => notes.push(self.perhaps_cut()),
+        }
         if self.losses.events() > 0 {
             // The last note holds for the whole trace.
             let note = self.losses.notes().last();
@@ -114,7 +154,20 @@ impl Check {
     /// Whether nothing is wrong with it. That something was lost, as the trace
     /// says itself, is not wrong.
     pub fn passed(&self) -> bool {
-        self.damage.is_none()
+        self.findings().is_empty()
+    }
+
+    /// That it does not say whether tracing was stopped at its end.
+    fn perhaps_cut(&self) -> String {
+        let place = match self.version {
+            Some(version) if version.has_end_of_generation() => "behind a whole generation",
+            // Nothing marks the end of one.
+            _ => "between two batches",
+        };
+        format!(
+            "nothing says that tracing stopped here: the trace may have been cut, {place} \
+             (Go's own tracer never says so)"
+        )
     }
 
     /// Prints a line for each finding and each note, and one that sums it up.
@@ -174,6 +227,7 @@ impl Check {
             "salvaged": self.salvaged,
             "left": self.rest.json(),
             "largest_generation": self.largest_generation,
+            "end": self.end.map(End::as_str),
             "errors": self.findings(),
             "notes": self.notes(),
         });
@@ -181,16 +235,39 @@ impl Check {
     }
 }
 
+/// An input that counts what is read of it.
+struct Counted {
+    input: Bytes,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(into)?;
+        // Relaxed: a figure; see its load.
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
 /// A check that is not finished.
 struct Counts {
     check: Check,
+    notes: Notes,
     tasks: TaskSet,
 }
 
 impl Observer for Counts {
     #[inline(always)]
     fn see(&mut self, event: Event<'_>) {
-        let Self { check, tasks } = self;
+        let Self {
+            check,
+            notes,
+            tasks,
+        } = self;
+        if notes.event(&event) {
+            return;
+        }
         check.with_stack += u64::from(!event.stack.is_empty());
         match event.kind {
             // Nearly all are these.
@@ -199,9 +276,6 @@ impl Observer for Counts {
                 check.by_kind[kind.index()] += 1;
                 let unplaced = event.stack.is_empty() && matches!(kind, Kind::Sample);
                 check.with_stack += u64::from(unplaced);
-                if let Kind::Log(log) = kind {
-                    check.losses.log(event.time, &log);
-                }
             }
         }
         if let Some(task) = event.task {

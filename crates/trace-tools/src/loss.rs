@@ -3,10 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use trace_format::loss::CATEGORY;
-use trace_read::event::Log;
-use trace_read::{Event, Kind};
-
 /// What the notes in a trace say of losses.
 ///
 /// A note gives the number of all events lost since the trace began, and in
@@ -21,22 +17,8 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Looks whether an event is such a note.
-    #[inline]
-    pub fn event(&mut self, event: &Event<'_>) {
-        if let Kind::Log(log) = event.kind {
-            self.log(event.time, &log);
-        }
-    }
-
-    /// Looks whether a message is such a note.
-    pub fn log(&mut self, time: u64, log: &Log<'_>) {
-        if log.category == CATEGORY {
-            self.note(time, log.message);
-        }
-    }
-
-    fn note(&mut self, time: u64, message: &str) {
+    /// Takes such a note in.
+    pub(crate) fn note(&mut self, time: u64, message: &str) {
         let digits = message.bytes().take_while(u8::is_ascii_digit).count();
         if let Ok(events) = message[..digits].parse::<u64>() {
             self.events = self.events.max(events);

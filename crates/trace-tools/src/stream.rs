@@ -8,6 +8,7 @@ use trace_format::Version;
 use trace_read::{Event, Observer, ReadError, Reader};
 
 use crate::error::ToolError;
+use crate::notes::Notes;
 use crate::rest::Rest;
 
 /// How reading a trace went.
@@ -52,8 +53,8 @@ impl Outcome {
     }
 }
 
-/// Shows every event of a trace to `each`, in order. The next generation is read
-/// on another thread meanwhile.
+/// Shows every event of a trace to `each`, in order, but for the tracer's last
+/// notes. The next generation is read on another thread meanwhile.
 ///
 /// # Errors
 ///
@@ -61,13 +62,33 @@ impl Outcome {
 /// with, at once. Damage behind the first event is part of the outcome.
 pub fn read(
     input: impl Read + Send + 'static,
-    mut each: impl FnMut(&Event<'_>) -> Result<(), ToolError>,
+    each: impl FnMut(&Event<'_>) -> Result<(), ToolError>,
 ) -> Result<Outcome, ToolError> {
-    read_until(input, |event| each(event).map(ControlFlow::Continue))
+    read_noting(input, each).map(|(outcome, _)| outcome)
 }
 
-/// The same, until `each` has seen enough. What follows is not read, and so
-/// damage there is not noticed.
+/// The same, and what the tracer's notes say.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_noting(
+    input: impl Read + Send + 'static,
+    mut each: impl FnMut(&Event<'_>) -> Result<(), ToolError>,
+) -> Result<(Outcome, Notes), ToolError> {
+    let mut notes = Notes::default();
+    let mut outcome = read_until(input, |event| {
+        if !notes.event(event) {
+            each(event)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    notes.leave_out(&mut outcome);
+    Ok((outcome, notes))
+}
+
+/// Shows every event, the tracer's last notes included, until `each` has seen
+/// enough. What follows is not read, and so damage there is not noticed.
 ///
 /// # Errors
 ///

@@ -84,11 +84,10 @@ impl Summary {
     pub fn of(input: Bytes) -> Result<Self, ToolError> {
         let mut intervals = Intervals::default();
         let mut parts = Parts::default();
-        let mut losses = Losses::default();
         let mut by_kind = [0; Kind::NAMES.len()];
         let mut by_wire = [0; 256];
         let mut clock = None;
-        let outcome = stream::read(input, |event| {
+        let (outcome, notes) = stream::read_noting(input, |event| {
             by_kind[event.kind.index()] += 1;
             if let Some(wire) = event.wire {
                 by_wire[wire as usize] += 1;
@@ -96,7 +95,6 @@ impl Summary {
             if let Kind::Sync(sync) = &event.kind {
                 clock = clock.or(sync.clock);
             }
-            losses.event(event);
             parts.procs.event(event);
             parts.annotations.event(event, &mut intervals.names);
             intervals.event(event, &mut parts);
@@ -127,7 +125,7 @@ impl Summary {
         }
         Ok(Summary {
             outcome,
-            losses,
+            losses: notes.losses,
             span,
             clock,
             by_kind,

@@ -291,6 +291,7 @@ fn checked(input: &[u8]) -> String {
 fn findings() {
     let good = kinds();
     expect![[r#"
+        -: note: nothing says that tracing stopped here: the trace may have been cut, behind a whole generation (Go's own tracer never says so)
         -: ok: go 1.26, 45 events in 1 generation, 4 tasks
         0"#]]
     .assert_eq(&checked(&good));
@@ -323,6 +324,20 @@ fn findings() {
         -: note: 1 string and 2 stacks that it refers to are missing
         -: damaged: go 1.26, 8 events in 1 generation, 1 task, 6 events salvaged
         1"#]].assert_eq(&checked(&torn()));
+    let tables =
+        text::to_bytes("Trace Go1.26\nEventBatch gen=1 m=18446744073709551615 time=9\nStrings\n");
+    let tables = tables.unwrap();
+    // Nothing but the header, and then tables without events.
+    expect![[r#"
+        -: error: the file is cut off: there is no generation in it
+        -: damaged: go 1.26, 1 event in 0 generations, 0 tasks
+        1"#]]
+    .assert_eq(&checked(&good[..16]));
+    expect![[r#"
+        -: error: the file is cut off: it ends inside a generation, before its events
+        -: damaged: go 1.26, 1 event in 0 generations, 0 tasks
+        1"#]]
+    .assert_eq(&checked(&tables));
     let mut wrong = good;
     // The only label is of no known kind any more.
     let at = wrong
@@ -336,6 +351,7 @@ fn findings() {
     .assert_eq(&checked(&wrong));
     // Losses are told, and no finding.
     expect![[r#"
+        -: note: nothing says that tracing stopped here: the trace may have been cut, behind a whole generation (Go's own tracer never says so)
         -: note: the tracer lost events, says its log at 1004 ns: "17 events lost\nby bad luck"
         -: ok: go 1.26, 6 events in 1 generation, 1 task, 17 events lost
         0"#]]
@@ -381,16 +397,16 @@ fn findings_as_json() {
         format!("{found}\n{}", ran.status.unwrap())
     };
     expect![[r#"
-        {"by_kind":{"Log":2,"StateTransition":2,"Sync":2},"errors":[],"events":6,"generations":1,"largest_generation":null,"left":{"events":0,"missing_stacks":0,"missing_strings":0,"of_workers":0,"workers":[]},"lost":17,"notes":["the tracer lost events, says its log at 1004 ns: \"17 events lost\\nby bad luck\""],"salvaged":0,"tasks":1,"version":"go 1.26","with_stack":0}
+        {"by_kind":{"Log":2,"StateTransition":2,"Sync":2},"end":null,"errors":[],"events":6,"generations":1,"largest_generation":null,"left":{"events":0,"missing_stacks":0,"missing_strings":0,"of_workers":0,"workers":[]},"lost":17,"notes":["nothing says that tracing stopped here: the trace may have been cut, behind a whole generation (Go's own tracer never says so)","the tracer lost events, says its log at 1004 ns: \"17 events lost\\nby bad luck\""],"salvaged":0,"tasks":1,"version":"go 1.26","with_stack":0}
         0"#]].assert_eq(&run(&lossy()));
     expect![[r#"
-        {"by_kind":{"Experimental":1,"Label":1,"Log":1,"Metric":3,"RangeActive":2,"RangeBegin":2,"RangeEnd":4,"RegionBegin":1,"RegionEnd":1,"StateTransition":18,"Sync":2,"TaskBegin":1,"TaskEnd":2},"errors":["byte 200, generation 1, thread 1: the file is cut off: it ends inside a batch"],"events":39,"generations":1,"largest_generation":null,"left":{"events":0,"missing_stacks":2,"missing_strings":5,"of_workers":0,"workers":[]},"lost":0,"notes":["5 strings and 2 stacks that it refers to are missing"],"salvaged":37,"tasks":3,"version":"go 1.26","with_stack":0}
+        {"by_kind":{"Experimental":1,"Label":1,"Log":1,"Metric":3,"RangeActive":2,"RangeBegin":2,"RangeEnd":4,"RegionBegin":1,"RegionEnd":1,"StateTransition":18,"Sync":2,"TaskBegin":1,"TaskEnd":2},"end":null,"errors":["byte 200, generation 1, thread 1: the file is cut off: it ends inside a batch"],"events":39,"generations":1,"largest_generation":null,"left":{"events":0,"missing_stacks":2,"missing_strings":5,"of_workers":0,"workers":[]},"lost":0,"notes":["5 strings and 2 stacks that it refers to are missing"],"salvaged":37,"tasks":3,"version":"go 1.26","with_stack":0}
         1"#]].assert_eq(&run(&kinds()[..200]));
     expect![[r#"
-        {"by_kind":{"StateTransition":6,"Sync":2},"errors":["byte 100, generation 1: the file is cut off: it ends without the mark that ends the generation"],"events":8,"generations":1,"largest_generation":null,"left":{"events":4,"missing_stacks":2,"missing_strings":1,"of_workers":2,"workers":[{"events":3,"first":"GoStart","from":1005,"offset":53,"worker":1},{"events":1,"first":"GoSyscallEndBlocked","from":1013,"offset":98,"worker":3}]},"lost":0,"notes":["4 events of 2 workers could not be put in order, since others are missing:","worker 1: 3 events left, from 1005 ns on, first GoStart at byte 53","worker 3: 1 event left, from 1013 ns on, first GoSyscallEndBlocked at byte 98","1 string and 2 stacks that it refers to are missing"],"salvaged":6,"tasks":1,"version":"go 1.26","with_stack":0}
+        {"by_kind":{"StateTransition":6,"Sync":2},"end":null,"errors":["byte 100, generation 1: the file is cut off: it ends without the mark that ends the generation"],"events":8,"generations":1,"largest_generation":null,"left":{"events":4,"missing_stacks":2,"missing_strings":1,"of_workers":2,"workers":[{"events":3,"first":"GoStart","from":1005,"offset":53,"worker":1},{"events":1,"first":"GoSyscallEndBlocked","from":1013,"offset":98,"worker":3}]},"lost":0,"notes":["4 events of 2 workers could not be put in order, since others are missing:","worker 1: 3 events left, from 1005 ns on, first GoStart at byte 53","worker 3: 1 event left, from 1013 ns on, first GoSyscallEndBlocked at byte 98","1 string and 2 stacks that it refers to are missing"],"salvaged":6,"tasks":1,"version":"go 1.26","with_stack":0}
         1"#]].assert_eq(&run(&torn()));
     expect![[r#"
-        {"by_kind":{},"errors":["byte 0: a trace of the v1 format (go 1.11): only v2 traces, go 1.22 and later, can be read; record it again with a newer Go"],"events":0,"generations":0,"largest_generation":null,"left":{"events":0,"missing_stacks":0,"missing_strings":0,"of_workers":0,"workers":[]},"lost":0,"notes":[],"salvaged":0,"tasks":0,"version":null,"with_stack":0}
+        {"by_kind":{},"end":null,"errors":["byte 0: a trace of the v1 format (go 1.11): only v2 traces, go 1.22 and later, can be read; record it again with a newer Go"],"events":0,"generations":0,"largest_generation":null,"left":{"events":0,"missing_stacks":0,"missing_strings":0,"of_workers":0,"workers":[]},"lost":0,"notes":[],"salvaged":0,"tasks":0,"version":null,"with_stack":0}
         1"#]].assert_eq(&run(b"go 1.11 trace\0\0\0"));
 }
 

@@ -2,11 +2,12 @@
 
 use core::cell::{Cell, RefCell};
 
+use trace_format::end::LAST_NOTE;
 use trace_format::limits::NO_THREAD;
 use trace_format::{EventKind, ProcStatus, TaskStatus};
 
 use crate::batch::Batch;
-use crate::loss::{Loss, NOTE_TASK, Text};
+use crate::loss::{Loss, Text};
 use crate::map::Id;
 use crate::pages::{Env, NoMemory};
 use crate::shared::{End, Shared};
@@ -147,39 +148,48 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Says in the trace what was lost since it last said so, from a task, a
-    /// proc and a worker that exist for this only: nobody else will run in
-    /// this trace any more.
-    pub(super) fn note_losses(&self) {
-        let Some(losses) = self.shared.untold(self.epoch) else {
-            return;
-        };
+    /// Says in the trace that it ends here, and what was lost since it last said
+    /// so, from a task, a proc and a thread that exist for this only: nobody else
+    /// will run in this trace any more.
+    pub(super) fn note_end(&self) {
         self.flush();
         let env = self.env.finishing();
         let out = self.shared.out(self.epoch, &env).last_resort();
-        let tables = self.shared.tables(self.epoch);
-        let Ok(message) = tables.strings.emit(<Text>::of(&losses).as_str(), &out) else {
-            return; // The API still has the figures.
-        };
+        let strings = &self.shared.tables(self.epoch).strings;
+        // Without memory for them: the API still has the figures.
+        let message = |text: &str| strings.emit(text, &out).ok();
+        let losses = self.shared.untold(self.epoch);
+        let losses = losses.and_then(|losses| message(<Text>::of(&losses).as_str()));
+        let messages = [losses, message(self.end().as_str())];
+        if messages == [None; 2] {
+            return;
+        }
         // Relaxed: the mover's.
         let category = self.shared.note_category.load(Ordering::Relaxed);
-        // A proc that never was. Relaxed: a figure.
-        let proc = u64::from(self.shared.most_procs.load(Ordering::Relaxed));
-        let thread = self.shared.threads.new_id();
-        for (kind, args) in [
-            (EventKind::ProcStatus, &[proc, ProcStatus::Idle as u64][..]),
-            (EventKind::ProcStart, &[proc, 1]),
-            (EventKind::GoCreate, &[NOTE_TASK, 0, 0]),
-            (EventKind::GoStart, &[NOTE_TASK, 1]),
-            (EventKind::UserLog, &[0, category, message.0, 0]),
-            (EventKind::GoDestroy, &[]),
-            (EventKind::ProcStop, &[]),
-        ] {
-            // All fit into the batch that the first one begins, so this either
-            // happens at once or not at all.
-            if self.write(thread, kind, args, env).is_err() {
-                return;
-            }
+        let write = |kind, args: &[u64]| self.write(LAST_NOTE, kind, args, env).is_ok();
+        let log = |message: &Id| write(EventKind::UserLog, &[0, category, message.0, 0]);
+        // All fit into the batch that the first one begins, so this either
+        // happens at once or not at all.
+        let _ = write(EventKind::ProcStatus, &[LAST_NOTE, ProcStatus::Idle as u64])
+            && write(EventKind::ProcStart, &[LAST_NOTE, 1])
+            && write(EventKind::GoCreate, &[LAST_NOTE, 0, 0])
+            && write(EventKind::GoStart, &[LAST_NOTE, 1])
+            && messages.iter().flatten().all(log)
+            && write(EventKind::GoDestroy, &[])
+            && write(EventKind::ProcStop, &[]);
+    }
+
+    /// Why the trace ends, if it ends here.
+    fn end(&self) -> trace_format::end::End {
+        use trace_format::end::End as Said;
+        match self.shared.has_ended_early(self.epoch) {
+            false => Said::Stopped,
+            true => match self.shared.ended_by() {
+                End::Memory => Said::Memory,
+                End::Stuck => Said::Stuck,
+                End::Sink => Said::Sink,
+                End::Host => Said::Host,
+            },
         }
     }
 }

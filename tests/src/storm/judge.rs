@@ -6,11 +6,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use runtime_trace::{BlockReason, Losses, StopReason};
 use trace_format::EventKind;
+use trace_format::end::{End, LAST_NOTE};
 use trace_read::raw::{Item, RawReader, Section};
 use trace_read::{Kind, Reader};
 
 use crate::check::{Checked, Ends, check};
-use crate::lone::is_last_note;
 use crate::sim::said::{Said, Words, by_itself};
 use crate::sim::weather::Ending;
 use crate::storm::Damage;
@@ -121,7 +121,11 @@ impl Heard {
         }
         let is_note = |generation: &&crate::wire::Generation| {
             let mut events = generation.streams.values().flatten();
-            events.any(|event| event.kind == EventKind::UserLog && by_itself(event, generation))
+            events.any(|event| {
+                event.kind == EventKind::UserLog
+                    && by_itself(event, generation)
+                    && generation.string(event.args[2]).and_then(End::of).is_none()
+            })
         };
         // What is lost later nobody can note.
         let all = file.stats.recent[0].generation <= found && !file.may_have_given_up();
@@ -187,7 +191,7 @@ impl Heard {
             for (worker, stream) in &generation.streams {
                 let said = stream.iter().find(|event| !by_itself(event, generation));
                 if let (false, false, Some(event)) =
-                    (known.contains(worker), is_last_note(stream), said)
+                    (known.contains(worker), *worker == LAST_NOTE, said)
                 {
                     return Err(Damage::NotSaid {
                         generation: generation.number,
@@ -221,8 +225,7 @@ impl Heard {
                 continue;
             }
             let events = || batch.events().filter_map(Result::ok);
-            let last_note = events()
-                .any(|event| event.kind == EventKind::GoCreate && event.args()[0] == LAST_TASK);
+            let last_note = batch.head().header.thread == LAST_NOTE;
             let said = events().filter(|event| match event.kind {
                 EventKind::GoStatus
                 | EventKind::GoStatusStack
@@ -288,9 +291,6 @@ impl Held {
         }
     }
 }
-
-/// The task of a last note.
-const LAST_TASK: u64 = i64::MAX as u64;
 
 /// What was said in these epochs.
 fn in_epochs(said: &[(u64, Said)], epochs: std::ops::Range<u64>) -> &[(u64, Said)] {

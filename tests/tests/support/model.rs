@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use runtime_trace::SweptState;
+use trace_format::end::End;
 use trace_format::limits::{MAX_STRING_SIZE, NO_THREAD};
 use trace_format::{EventKind, ProcStatus, TaskStatus};
 
@@ -37,6 +38,20 @@ fn text_of(text: &str) -> Value {
     Value::Text(cut)
 }
 
+/// What the tracer says by itself.
+fn note_of(message: &str) -> Vec<Value> {
+    let none = Stack {
+        skip: None,
+        pcs: Vec::new(),
+    };
+    vec![
+        number_of(0u64),
+        text_of(trace_format::loss::CATEGORY),
+        text_of(message),
+        stack_of(&none),
+    ]
+}
+
 fn stack_of(stack: &Stack) -> Value {
     Value::Stack(stack.clone())
 }
@@ -64,8 +79,8 @@ pub struct Model {
     /// How many procs there are, and whether the generation has yet to say so.
     proc_count: u32,
     count_due: bool,
-    /// What the trace's last note says, if there is one.
-    pub note: Option<Expected>,
+    /// What the trace's last notes say.
+    pub notes: Vec<Expected>,
     /// The worker's events, and those of nobody, by generation.
     pub said: Vec<[Vec<Expected>; 2]>,
 }
@@ -86,7 +101,7 @@ impl Model {
             told: 0,
             proc_count,
             count_due: true,
-            note: None,
+            notes: Vec::new(),
             said: vec![Default::default()],
         }
     }
@@ -162,17 +177,15 @@ impl Model {
         let refused = self.refused;
         (std::mem::replace(&mut self.told, refused) < refused).then(|| {
             let message = format!("{refused} events lost (no running task: {refused})");
-            let none = Stack {
-                skip: None,
-                pcs: Vec::new(),
-            };
-            vec![
-                number_of(0u64),
-                text_of(trace_format::loss::CATEGORY),
-                text_of(&message),
-                stack_of(&none),
-            ]
+            note_of(&message)
         })
+    }
+
+    /// Tracing stops.
+    pub fn end(&mut self) {
+        let end = note_of(End::Stopped.as_str());
+        let notes = self.losses().into_iter().chain([end]);
+        self.notes = notes.map(|note| (EventKind::UserLog, note)).collect();
     }
 
     /// An event of a task, with its next number: its first two arguments.

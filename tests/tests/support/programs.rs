@@ -12,9 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use trace_format::EventKind;
+use trace_format::end::LAST_NOTE;
 use trace_read::event::{Kind, TaskState};
 use trace_read::raw::{Item, RawReader};
-use trace_read::{Event, ReadError, Reader};
+use trace_read::{Event, ReadError, Reader, WorkerId};
 use vm::{Options, Outcome, StartError, TraceOptions, TraceReport, TraceVersion, VmError};
 
 #[path = "../../../vm/tests/support/generated.rs"]
@@ -223,6 +224,9 @@ impl Counted {
     }
 
     fn count(&mut self, event: &Event<'_>) {
+        if event.worker == Some(WorkerId(LAST_NOTE)) {
+            return;
+        }
         match &event.kind {
             Kind::Task(change) if change.from == TaskState::NotExist => self.said.tasks += 1,
             Kind::UserRegionBegin(region) if region.name != LEFT => self.said.regions += 1,

@@ -13,8 +13,9 @@ use crate::cli::{Trace, color, output};
 ///
 /// Reads all of it as strictly as Go's own reader does and prints one line per
 /// finding, then a line that sums it up. The exit status is 0 if the trace is
-/// whole and true to the format, otherwise 1. Notes, such as that the tracer lost
-/// events, do not count.
+/// whole and true to the format, otherwise 1. Notes do not count: that the tracer
+/// lost events, or that nothing says whether tracing was stopped, so that the trace
+/// may have been cut where a generation ends.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

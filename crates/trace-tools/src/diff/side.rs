@@ -49,9 +49,7 @@ impl Side {
             here: StackKey::EMPTY,
         };
         let mut intervals = Intervals::default();
-        let mut losses = Losses::default();
-        let outcome = stream::read(input, |event| {
-            losses.event(event);
+        let (outcome, notes) = stream::read_noting(input, |event| {
             gather.note(event, &mut intervals);
             intervals.event(event, &mut gather);
             Ok(())
@@ -80,7 +78,7 @@ impl Side {
         Ok(Side {
             span: intervals.span(),
             outcome,
-            losses,
+            losses: notes.losses,
             functions: by_function,
             stacks: by_stack,
         })
