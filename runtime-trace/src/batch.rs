@@ -1,8 +1,9 @@
 //! One batch: a block that a stretch of the trace is written into.
 //!
 //! ```text
-//!  block header │ link │ size_at, last_time │ batch header │ events … │ free
-//!                                            └──────── `used` bytes ──┘
+//!  block header │ link │ place, handed │ batch header │ handed in │ events … │ free
+//!                                                     └► `upto`
+//!                                       └────────── `used` bytes ───────────┘
 //! ```
 //!
 //! A batch starts with its header on the wire, in which the place of the size
@@ -15,9 +16,13 @@
 //!    whom it was [lent](Lent) to meanwhile.
 //! 2. `used` never exceeds the capacity, and the bytes below it are a batch
 //!    header followed by whole records.
-//! 3. Between `begin` and `seal` the bytes below `used` do not change. So who
-//!    keeps the owner from both may read them while the owner goes on writing
-//!    behind them: see [`peek`].
+//! 3. Between `begin` and `seal` the bytes below `used` do not change, and `seal`
+//!    changes those of the size alone. So who keeps the owner from beginning the
+//!    batch again, and from giving it back, may read its events while the owner goes
+//!    on writing behind them: see [`peek`].
+//! 4. What lies below `upto` is in the file already: as a batch of its own, whose last
+//!    event has the time `handed.time`. Both change under the queue's lock, and so does
+//!    the batch's start in [`Batch::cut`], which leaves that out.
 //!
 //! `used` is read and written by the owner, so Relaxed is enough but for
 //! `peek`, and a batch changes hands through the queue's lock.
@@ -28,7 +33,7 @@ use core::slice;
 use trace_format::{BatchHeader, EventKind, limits, varint};
 
 use crate::pages::{BLOCK_SIZE, Backing, BlockHeader, Env, Kind, NoMemory, Pages};
-use crate::sync::{Ordering, UnsafeCell};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, UnsafeCell};
 
 /// Bytes of trace that a batch holds, its header on the wire included.
 pub(crate) const CAPACITY: usize = BLOCK_SIZE - CONTENT_AT;
@@ -40,6 +45,7 @@ struct Prefix {
     _header: BlockHeader,
     _next: *mut Block,
     _place: UnsafeCell<Place>,
+    _handed: Handed,
 }
 
 #[repr(C)]
@@ -50,13 +56,30 @@ struct Block {
     /// Stands for `bytes` as well: the owner reads and writes them only while
     /// it has this cell, so that models see it. (`peek` does not, and says why.)
     place: UnsafeCell<Place>,
+    handed: Handed,
     bytes: [u8; CAPACITY],
 }
 
+#[derive(Default)]
 #[repr(C)]
 struct Place {
+    /// Where the batch starts: 0, unless something was left out.
+    start: usize,
     /// Where the reserved size stands.
     size_at: usize,
+}
+
+/// What is in the file already (Invariant 4). Relaxed, all: `begin` writes them before
+/// the batch is offered, and then the queue's lock orders them.
+#[derive(Default)]
+#[repr(C)]
+struct Handed {
+    /// Where the rest begins; at first behind the header.
+    upto: AtomicUsize,
+    /// The time that the rest counts from.
+    time: AtomicU64,
+    /// Whose batch it is; the header says so as well, beside bytes that change.
+    thread: AtomicU64,
 }
 
 static_assertions::const_assert_eq!(size_of::<Block>(), BLOCK_SIZE);
@@ -80,7 +103,8 @@ impl Batch {
         // the bytes up to `used` in `begin` and after.
         unsafe {
             (&raw mut (*block.as_ptr()).header).write(BlockHeader::new(Kind::Batch));
-            (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place { size_at: 0 }));
+            (&raw mut (*block.as_ptr()).place).write(UnsafeCell::new(Place::default()));
+            (&raw mut (*block.as_ptr()).handed).write(Handed::default());
         }
         Ok(Self(block))
     }
@@ -122,6 +146,11 @@ impl Batch {
         }
     }
 
+    fn handed(&self) -> &Handed {
+        // SAFETY: as for the header.
+        unsafe { &(*self.0.as_ptr()).handed }
+    }
+
     /// Where the block is, to be given to [`peek`].
     pub(crate) fn address(&self) -> *mut u8 {
         self.0.as_ptr().cast()
@@ -131,11 +160,14 @@ impl Batch {
     pub(crate) fn begin(&mut self, header: &BatchHeader) {
         let (used, size_at) = self.with_mut(0, |place, bytes| {
             let (used, size_at) = header.encode(bytes);
-            place.size_at = size_at;
+            *place = Place { start: 0, size_at };
             (used, size_at)
         });
         debug_assert!(size_at < used);
         self.header().set_generation(header.generation);
+        self.handed().upto.store(used, Ordering::Relaxed);
+        self.handed().time.store(header.time, Ordering::Relaxed);
+        self.handed().thread.store(header.thread, Ordering::Relaxed);
         // Relaxed: see the module's documentation.
         self.header().used.store(used, Ordering::Relaxed);
     }
@@ -188,16 +220,52 @@ impl Batch {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
         debug_assert!(used > 0, "it has begun");
-        self.with_mut(0, |place, bytes| {
-            let payload_at = place.size_at + varint::MAX_LEN;
-            if let Some(size) = used.checked_sub(payload_at) {
-                let size = varint::encode_padded(size as u64);
-                bytes[place.size_at..payload_at].copy_from_slice(&size);
-            }
-        });
+        // SAFETY: as in `with_mut`; the size's bytes, which nobody reads meanwhile
+        // (Invariant 3), are in the header.
+        unsafe {
+            let bytes = (&raw mut (*self.0.as_ptr()).bytes).cast::<u8>();
+            (*self.0.as_ptr()).place.with_mut(|place| {
+                let size_at = (*place).size_at;
+                if let Some(size) = used.checked_sub(size_at + varint::MAX_LEN) {
+                    let size = varint::encode_padded(size as u64);
+                    bytes
+                        .add(size_at)
+                        .copy_from_nonoverlapping(size.as_ptr(), size.len());
+                }
+            });
+        }
     }
 
-    /// The bytes written so far.
+    /// Leaves out what was handed in, with the queue's lock held: how many bytes. The
+    /// rest gets a header of its own, in front of it. The batch is sealed.
+    pub(crate) fn cut(&mut self) -> usize {
+        // Relaxed: Invariant 4.
+        let upto = self.handed().upto.load(Ordering::Relaxed);
+        let mut header = [0; BatchHeader::MAX_LEN];
+        let (len, size_at) = self.rest().header.encode(&mut header);
+        let start = self.with_mut(0, |place, bytes| {
+            let is_part = upto > place.size_at + varint::MAX_LEN;
+            // It fits: see `hand_in`.
+            let start = upto.checked_sub(len).filter(|_| is_part)?;
+            bytes[start..upto].copy_from_slice(&header[..len]);
+            let size_at = start + size_at;
+            *place = Place { start, size_at };
+            Some(start)
+        });
+        if start.is_some() {
+            self.seal();
+        }
+        start.unwrap_or(0)
+    }
+
+    /// What was not handed in.
+    fn rest(&self) -> Rest<'_> {
+        // SAFETY: we own the batch, which was begun, and it stays as it is while it is
+        // borrowed.
+        unsafe { peek(self.0.cast()) }
+    }
+
+    /// The bytes written so far, without those that were left out.
     pub(crate) fn bytes(&self) -> &[u8] {
         // Relaxed: see the module's documentation.
         let used = self.header().used.load(Ordering::Relaxed);
@@ -205,22 +273,38 @@ impl Batch {
         // borrowed, and a borrowed batch is not written to (Invariant 1).
         unsafe {
             let bytes = (&raw const (*self.0.as_ptr()).bytes).cast::<u8>();
-            (*self.0.as_ptr())
-                .place
-                .with(|_| slice::from_raw_parts(bytes, used))
+            (*self.0.as_ptr()).place.with(|place| {
+                let start = (*place).start;
+                slice::from_raw_parts(bytes.add(start), used - start)
+            })
         }
     }
 
-    /// Makes this empty batch a copy of what a batch, header included, holds so
-    /// far. It has yet to be sealed, and nothing is to be added.
-    pub(crate) fn copy(&mut self, written: &[u8], generation: u64) {
-        self.with_mut(0, |place, bytes| {
-            bytes[..written.len()].copy_from_slice(written);
-            place.size_at = size_at(written);
-        });
-        self.header().set_generation(generation);
-        // Relaxed: see the module's documentation.
-        self.header().used.store(written.len(), Ordering::Relaxed);
+    /// Whether all of it was handed in and left out.
+    pub(crate) fn is_spent(&self) -> bool {
+        // SAFETY: as in `bytes`.
+        let start = unsafe { (*self.0.as_ptr()).place.with(|place| (*place).start) };
+        start > 0 && self.rest().events.is_empty()
+    }
+
+    /// Makes this empty batch one of what another has that was not handed in.
+    pub(crate) fn copy(&mut self, rest: &Rest<'_>) {
+        self.begin(&rest.header);
+        let events = rest.events;
+        if self.has_room(events.len()) && !events.is_empty() {
+            self.append(events.len(), |to| {
+                to.copy_from_slice(events);
+                events.len()
+            });
+        }
+    }
+
+    /// The time of the last event in it.
+    pub(crate) fn end_time(&self) -> u64 {
+        let Rest { header, events } = self.rest();
+        let mut time = header.time;
+        each_event(events, |_, args| time = time.saturating_add(args[0]));
+        time
     }
 
     /// The generation, as numbered in the file.
@@ -230,8 +314,8 @@ impl Batch {
 
     /// Calls `visit` with the kind and the arguments, the time difference not
     /// among them, of each timed event in it.
-    pub(crate) fn events(&self, visit: impl FnMut(EventKind, &[u64])) {
-        each_event(self.bytes(), visit);
+    pub(crate) fn events(&self, mut visit: impl FnMut(EventKind, &[u64])) {
+        each_event(self.rest().events, |kind, args| visit(kind, &args[1..]));
     }
 }
 
@@ -324,17 +408,9 @@ impl Lent {
     }
 }
 
-/// Where the size stands in a batch that was begun.
-fn size_at(written: &[u8]) -> usize {
-    let mut at = 1;
-    for _field in ["generation", "thread", "time"] {
-        at += varint::decode(&written[at..]).map_or(0, |(_, len)| len);
-    }
-    at
-}
-
-fn each_event(written: &[u8], mut visit: impl FnMut(EventKind, &[u64])) {
-    let mut rest = &written[size_at(written) + varint::MAX_LEN..];
+/// Calls `visit` with the kind and the arguments, the time difference first, of each
+/// timed event.
+fn each_event(mut rest: &[u8], mut visit: impl FnMut(EventKind, &[u64])) {
     while let [code, after @ ..] = rest {
         // What is no timed event begins a table: there are none in it.
         let Some(kind) = EventKind::from_code(*code).filter(|kind| kind.is_timed()) else {
@@ -349,30 +425,69 @@ fn each_event(written: &[u8], mut visit: impl FnMut(EventKind, &[u64])) {
             };
             (*arg, rest) = (value, &rest[len..]);
         }
-        visit(kind, &args[1..count]);
+        visit(kind, &args[..count]);
     }
 }
 
-/// What has been written into the batch at `block` so far, header included,
-/// while its owner may go on: whole records (Invariant 3).
+/// What a batch holds that was not handed in, as a batch of its own.
+#[derive(Debug)]
+pub(crate) struct Rest<'b> {
+    pub(crate) header: BatchHeader,
+    /// Whole records.
+    pub(crate) events: &'b [u8],
+}
+
+/// What of the batch at `block` has been written so far and was not handed in, while
+/// its owner may go on.
 ///
 /// # Safety
 ///
-/// `block` is the address of a batch that was begun, and for as long as the
-/// bytes are used its owner neither begins it again, nor seals it, nor gives it
-/// away.
-pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> &'b [u8] {
-    let block = block.cast::<Block>();
-    // SAFETY: the caller's word: the block stays, and the bytes below `used`
-    // are written and do not change. The owner writes behind them, and its
-    // cell is not ours to have.
+/// `block` is the address of a batch that was begun. For as long as the bytes are used
+/// its owner neither begins it again nor gives it back, and nobody hands a part in or
+/// leaves one out.
+pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> Rest<'b> {
+    let block = block.cast::<Block>().as_ptr();
+    // SAFETY: the caller's word: the block stays, and the bytes below `used`, but for
+    // the size, are written and do not change (Invariant 3). The owner writes behind
+    // them, and its cell is not ours to have.
     unsafe {
+        let (header, handed) = (&(*block).header, &(*block).handed);
         // Acquire: pairs with the Release store in `append`.
         // mutant: models do not see the bytes behind it.
-        let used = (*block.as_ptr()).header.used.load(Ordering::Acquire);
-        let bytes = (&raw const (*block.as_ptr()).bytes).cast::<u8>();
-        slice::from_raw_parts(bytes, used)
+        let used = header.used.load(Ordering::Acquire);
+        // Relaxed, all: Invariant 4.
+        let upto = handed.upto.load(Ordering::Relaxed);
+        let time = handed.time.load(Ordering::Relaxed);
+        let thread = handed.thread.load(Ordering::Relaxed);
+        let bytes = (&raw const (*block).bytes).cast::<u8>();
+        Rest {
+            header: BatchHeader {
+                generation: header.generation(),
+                thread,
+                time,
+            },
+            events: slice::from_raw_parts(bytes.add(upto), used.saturating_sub(upto)),
+        }
     }
+}
+
+/// Notes that the first `len` bytes of what [`peek`] shows, up to an event at `time`,
+/// have been handed in.
+///
+/// So much is always more than a header grows by whose time is `time` and not the one
+/// before: a sum of differences is a bit longer at most than the longest of them, and
+/// each of them stands there beside a byte for its kind.
+///
+/// # Safety
+///
+/// As for `peek`, which showed them; and the queue's lock is held.
+pub(crate) unsafe fn hand_in(block: NonNull<u8>, len: usize, time: u64) {
+    // SAFETY: the caller's word.
+    let handed = unsafe { &(*block.cast::<Block>().as_ptr()).handed };
+    // Relaxed, all: Invariant 4.
+    let upto = handed.upto.load(Ordering::Relaxed);
+    handed.upto.store(upto + len, Ordering::Relaxed);
+    handed.time.store(time, Ordering::Relaxed);
 }
 
 /// Writes a number at `at`, and returns where the next one goes, or `None` if it is

@@ -73,6 +73,7 @@ use crate::loss::Loss;
 use crate::pages::{Env, NoMemory};
 use crate::queue::parity;
 use crate::shared::{End, Shared};
+use crate::stacks::Symbolizer;
 use crate::sync::{Ordering, Patience};
 use crate::sys;
 
@@ -155,6 +156,9 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
         .store(shared.threads.events(), Ordering::Release);
     shared.other_events.store(0, Ordering::Relaxed);
     shared.discarded_events.store(0, Ordering::Relaxed);
+    let latency = u64::try_from(config.latency.as_nanos()).unwrap_or(u64::MAX);
+    shared.latency_ns.store(latency, Ordering::Relaxed);
+    shared.stacks_due_ns.store(0, Ordering::Relaxed);
     let patience = u64::try_from(config.patience.as_nanos()).unwrap_or(u64::MAX);
     shared.patience_ns.store(patience, Ordering::Relaxed);
     shared.begin_again();
@@ -234,6 +238,44 @@ pub(crate) fn advance(shared: &Shared, host: &dyn Host) -> Result<(), AdvanceErr
     }
 }
 
+/// Writes new stacks; see [`Tracer::write_stacks`](crate::Tracer::write_stacks).
+pub(crate) fn write_stacks(shared: &Shared, symbolizer: &dyn Symbolizer) -> bool {
+    if shared.switch.is_forked() {
+        return false;
+    }
+    // Relaxed: who is not the mover may be wrong, and is told so below.
+    if sys::monotonic_ns() < shared.stacks_due_ns.load(Ordering::Relaxed) {
+        return false;
+    }
+    let Some(moving) = Moving::claim(shared) else {
+        return false;
+    };
+    let open = moving.current();
+    let Some(epoch) = open.filter(|epoch| !shared.has_ended_early(*epoch)) else {
+        return false;
+    };
+    let held = Held::new();
+    let env = shared.env(&held);
+    let out = shared.out(epoch, &env);
+    let began = sys::monotonic_ns();
+    let tables = shared.tables(epoch);
+    tables.stacks.write_new(symbolizer, &tables.strings, &out);
+    let now = sys::monotonic_ns();
+    // Relaxed: the mover's, and see above.
+    let latency = shared.latency_ns.load(Ordering::Relaxed);
+    let pause = now.saturating_sub(began).saturating_mul(STACKS_PAUSE);
+    let due = match latency {
+        0 => now,
+        latency => now.saturating_add(pause.max(latency)),
+    };
+    shared.stacks_due_ns.store(due, Ordering::Relaxed);
+    true
+}
+
+/// How much longer than it takes to write new stacks the pause after that is at least:
+/// with many stacks the walk alone takes a while.
+const STACKS_PAUSE: u64 = 20;
+
 /// Stops tracing; see [`Tracer::stop`](crate::Tracer::stop).
 pub(crate) fn stop(shared: &Shared, host: &dyn Host) -> Result<(), StopError> {
     if shared.switch.is_forked() {
@@ -291,14 +333,17 @@ fn settle(shared: &Shared, epoch: u64, env: &Env<'_>) -> Settled {
     shared.end_early(epoch, End::Stuck);
     // Relaxed: the mover's.
     shared.stuck[parity(epoch)].store(epoch, Ordering::Relaxed);
-    let copied = shared.threads.give_up(epoch, push, |written| {
-        let Ok(mut copy) = out.take_empty() else {
-            return false;
-        };
-        copy.copy(written, out.generation);
-        out.push_full(copy);
-        true
-    });
+    let wait_for_looks = || shared.queue.wait_for_looks(env);
+    let copied = shared
+        .threads
+        .give_up(epoch, push, wait_for_looks, |written| {
+            let Ok(mut copy) = out.take_empty() else {
+                return false;
+            };
+            copy.copy(written);
+            out.push_full(copy);
+            true
+        });
     if copied {
         Settled::GivenUp
     } else {

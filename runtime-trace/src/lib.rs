@@ -58,6 +58,7 @@ pub mod lock;
 mod loss;
 pub mod map;
 mod node;
+mod offer;
 pub mod pages;
 mod queue;
 pub mod region;

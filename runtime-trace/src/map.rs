@@ -29,7 +29,8 @@
 //! 1. A slot (of the directory or of a node's children) goes from null to a node
 //!    once and never changes again until `reset`; so does `root`, from null to
 //!    the directory.
-//! 2. A node's ID and key are written before a link to it is, and never after.
+//! 2. A node's ID and key are written before a link to it is, and never after. A mark
+//!    beside the ID belongs to who walks over the map, one at a time.
 //! 3. A key's nodes lie on the path that its hash spells: the directory's slot by
 //!    the first bits, then two bits a level from the thirteenth on; existing nodes
 //!    do not move when children appear, so the key is compared at every level. A
@@ -252,6 +253,28 @@ impl TraceMap {
     /// Keys that are added meanwhile may or may not be visited. Takes about
     /// 700 bytes of stack whatever the map's size or shape.
     pub fn for_each(&self, mut visit: impl FnMut(Id, &[u8])) {
+        self.walk(|node| {
+            // SAFETY: from a slot; `&self` with `reset`'s contract keeps it.
+            unsafe { Node::with_key(node, |key| visit(node.as_ref().id(), key)) };
+        });
+    }
+
+    /// As [`for_each`](Self::for_each), without the keys for which `visit` has returned
+    /// true in another walk. One walk at a time.
+    pub(crate) fn for_each_left(&self, mut visit: impl FnMut(Id, &[u8]) -> bool) {
+        self.walk(|node| {
+            // SAFETY: as above.
+            let there = unsafe { node.as_ref() };
+            // SAFETY: as above.
+            let mut visit = || unsafe { Node::with_key(node, |key| visit(there.id(), key)) };
+            if !there.is_marked() && visit() {
+                there.mark();
+            }
+        });
+    }
+
+    /// Calls `visit` with every node.
+    fn walk(&self, mut visit: impl FnMut(NonNull<Node>)) {
         let mut pending = [ptr::null_mut(); MAX_PENDING];
         for slot in self.root().map_or(&[][..], Root::slots) {
             // Acquire: pairs with the exchange that filled the slot.
@@ -264,7 +287,7 @@ impl TraceMap {
     fn for_each_pending(
         &self,
         pending: &mut [*mut Node; MAX_PENDING],
-        visit: &mut impl FnMut(Id, &[u8]),
+        visit: &mut impl FnMut(NonNull<Node>),
     ) {
         let mut count = usize::from(!pending[0].is_null());
         while count > 0 {
@@ -273,9 +296,8 @@ impl TraceMap {
                 continue;
             };
             // SAFETY: from a slot; `&self` with `reset`'s contract keeps it.
-            let (id, children) = unsafe { (node.as_ref().id(), &node.as_ref().children) };
-            // SAFETY: as above.
-            unsafe { Node::with_key(node, |key| visit(id, key)) };
+            let children = unsafe { &node.as_ref().children };
+            visit(node);
             for child in children {
                 // Acquire: as for the first.
                 let child = child.load(Ordering::Acquire);

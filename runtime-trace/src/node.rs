@@ -3,13 +3,14 @@
 //! ```text
 //!  link: │ 63..48: hash bits 15..0 of the key │ 47..0: address │
 //!                                                   ▼
-//!  node: │ children: 4 links │ ID, length │ key … │
+//!  node: │ children: 4 links │ ID, length, mark │ key … │
 //! ```
 //!
 //! Invariants and orderings are those of [the map](crate::map).
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::map::Id;
 use crate::pages::{Env, NoMemory};
@@ -25,8 +26,11 @@ pub const MAX_KEY: usize = MAX_ALLOC - size_of::<Node>();
 #[repr(C, align(8))]
 pub(crate) struct Node {
     pub(crate) children: [AtomicPtr<Node>; FANOUT],
-    /// The ID, above the key's length.
-    id_and_len: u64,
+    /// The ID, above the mark and the key's length.
+    ///
+    /// Relaxed, all: the link publishes it, and only the mark changes after that,
+    /// which one thread at a time sets and reads. It is `core`'s in models, too.
+    id_and_len: AtomicU64,
     /// Stands for the bytes of the key, which follow the node: who reads or
     /// writes them goes through this cell, so that models see it.
     key: UnsafeCell<()>,
@@ -35,14 +39,30 @@ pub(crate) struct Node {
 #[cfg(not(loom))]
 static_assertions::const_assert_eq!(size_of::<Node>(), 40);
 
-/// Bits of the key's length beside the ID, whose other 48 no counter exhausts.
+/// Bits of the key's length below the mark.
 const LEN_BITS: u32 = 16;
 static_assertions::const_assert!(MAX_KEY < 1 << LEN_BITS);
+
+/// Set on a node that a walk has done with.
+const MARK: u64 = 1 << LEN_BITS;
+
+/// The ID's bits begin above the mark; no counter exhausts the other 47.
+const ID_SHIFT: u32 = LEN_BITS + 1;
 
 impl Node {
     #[inline]
     pub(crate) fn id(&self) -> Id {
-        Id(self.id_and_len >> LEN_BITS)
+        Id(self.id_and_len.load(Ordering::Relaxed) >> ID_SHIFT)
+    }
+
+    /// Whether a walk has done with it.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.id_and_len.load(Ordering::Relaxed) & MARK != 0
+    }
+
+    /// Says so.
+    pub(crate) fn mark(&self) {
+        self.id_and_len.fetch_or(MARK, Ordering::Relaxed);
     }
 
     /// Makes a node for `key`, of at most [`MAX_KEY`] bytes, known to nobody yet.
@@ -64,7 +84,7 @@ impl Node {
         unsafe {
             node.write(Self {
                 children: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-                id_and_len: id().0 << LEN_BITS | key.len() as u64,
+                id_and_len: AtomicU64::new(id().0 << ID_SHIFT | key.len() as u64),
                 key: UnsafeCell::new(()),
             });
             node.as_ref().key.with_mut(|_| {
@@ -82,9 +102,9 @@ impl Node {
     #[inline]
     pub(crate) unsafe fn with_key<R>(this: NonNull<Self>, read: impl FnOnce(&[u8]) -> R) -> R {
         // SAFETY: Invariant 2 and the caller's word: the node is initialised,
-        // and nobody writes to it apart from its children.
+        // and nobody writes to it apart from its children and the mark.
         let node = unsafe { this.as_ref() };
-        let len = node.id_and_len as usize % (1 << LEN_BITS);
+        let len = node.id_and_len.load(Ordering::Relaxed) as usize % (1 << LEN_BITS);
         node.key.with(|_| {
             // SAFETY: `make` allocated and wrote `len` bytes behind the
             // node before publishing it.

@@ -20,6 +20,20 @@
 //!
 //! Between two files there is an `End`, always, or nobody could tell them apart.
 //!
+//! # What is not full yet
+//!
+//! A thread that emits little keeps its batch for as long as a generation lasts, and
+//! readers of a file that is cut off would wait for its events. So the reader, when
+//! there is no full batch, [looks](Queue::part) into what threads are still writing,
+//! and takes a copy of what it has not had. The thread does not notice. When it pushes
+//! the batch in the end, only the rest is read.
+//!
+//! ```text
+//!   a thread's batch   │ header │ had before │ new │ free      copied under the lock,
+//!                               └► `upto` ──────►│             which every batch passes
+//!                                                              on its way out
+//! ```
+//!
 //! # Invariants
 //!
 //! 1. At most two generations are in the queue: the one being read, and the one
@@ -28,15 +42,25 @@
 //!    to it when the last one has been pushed.
 //! 3. Batches of one thread are read in the order in which it pushed them.
 //! 4. All state is behind one lock of the highest rank. It is held for a few
-//!    steps per 64 KiB of trace, so contention on it is of no account.
+//!    steps, or for a copy, per 64 KiB of trace, so contention on it is of no account.
+//! 5. A batch that a thread has offered in the epoch being read leaves the thread only
+//!    by a push, which takes the lock after the offer has changed. So who holds the
+//!    lock and finds a batch in an offer finds it whole, and nobody begins it again or
+//!    gives it back meanwhile. (Batches that are thrown away without a push are of an
+//!    epoch that is never read.)
+//! 6. A part of a batch is read after all that its thread has pushed, and before the
+//!    rest: it is taken while no batch of that generation is queued.
 //!
 //! *Epochs* here are generations by numbers that are not used twice; see
 //! `generation.rs`.
 
+use core::ptr::NonNull;
+
 use trace_format::Version;
 
-use crate::batch::{Batch, List};
+use crate::batch::{Batch, List, hand_in, peek};
 use crate::lock::{Rank, RankedLock};
+use crate::offer::Offer;
 use crate::pages::{Env, NoMemory};
 use crate::sync::const_unless_loom;
 
@@ -98,8 +122,7 @@ impl Out<'_> {
     pub(crate) fn push_full(&self, mut batch: Batch) {
         batch.seal();
         let mut state = self.queue.state.lock(self.env.held);
-        state.pushed_bytes += batch.bytes().len() as u64;
-        state.pushed_batches += 1;
+        state.count(&batch);
         state.full[parity(self.epoch)].push_back(batch);
     }
 }
@@ -122,6 +145,15 @@ pub(crate) enum Pulled {
     Pending,
     /// Nothing more will come.
     End,
+}
+
+/// Why a look into a thread's batch shows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unseen {
+    /// There is nothing to be seen.
+    Nothing,
+    /// Something has been pushed meanwhile, which is read before.
+    Pushed,
 }
 
 /// The queue of batches; see the module's documentation.
@@ -205,7 +237,7 @@ impl Queue {
     /// Throws the full batches of `epoch` away; each is shown before.
     pub(crate) fn discard(&self, epoch: u64, env: &Env<'_>, mut show: impl FnMut(&Batch)) {
         loop {
-            let batch = self.state.lock(env.held).full[parity(epoch)].pop_front();
+            let batch = self.state.lock(env.held).pop(epoch);
             let Some(batch) = batch else { return };
             show(&batch);
             batch.unmap(env.pages);
@@ -257,13 +289,68 @@ impl Queue {
         if let Some(done) = done {
             done.give_back(env.pages);
         }
-        let pulled = self.state.lock(env.held).pull();
+        let mut pulled = self.state.lock(env.held).pull();
+        while let Pulled::Batch(batch) = &pulled
+            && batch.is_spent()
+        {
+            // All of it was had in parts.
+            let next = self.state.lock(env.held).pull();
+            if let Pulled::Batch(empty) = core::mem::replace(&mut pulled, next) {
+                empty.give_back(env.pages);
+            }
+        }
         if matches!(pulled, Pulled::End) {
             // This was the last batch. (If the tables come after it, who gives
             // them back sees to it.)
             env.pages.unmap_kept();
         }
         pulled
+    }
+
+    /// The epoch that the reader is at, as long as it is not complete.
+    pub(crate) fn reading(&self, env: &Env<'_>) -> Option<u64> {
+        let state = self.state.lock(env.held);
+        (state.complete < state.reading).then_some(state.reading)
+    }
+
+    /// Copies into `part`, which is empty, what the thread that makes this offer has
+    /// written into `epoch` and the reader has not had. Called by the reader.
+    pub(crate) fn part(
+        &self,
+        epoch: u64,
+        offer: &Offer,
+        part: &mut Batch,
+        env: &Env<'_>,
+    ) -> Result<(), Unseen> {
+        let (block, len) = {
+            let state = self.state.lock(env.held);
+            let block = state.offered(epoch, offer)?;
+            // SAFETY: Invariant 5, until the lock is free.
+            let rest = unsafe { peek(block) };
+            if rest.events.is_empty() {
+                return Err(Unseen::Nothing);
+            }
+            part.copy(&rest);
+            (block, rest.events.len())
+        };
+        // Without the lock, since it takes a while.
+        let time = part.end_time();
+        part.seal();
+        let mut state = self.state.lock(env.held);
+        // If the thread has gone on to another batch, this one is read as a whole.
+        if state.offered(epoch, offer)? != block {
+            return Err(Unseen::Nothing);
+        }
+        // SAFETY: Invariant 5. It holds what it held: nobody else looks into batches, and
+        // to be begun again it would have to be pulled, by the reader.
+        unsafe { hand_in(block, len, time) };
+        state.count(part);
+        Ok(())
+    }
+
+    /// Waits until nobody looks into a batch that is not offered any more.
+    pub(crate) fn wait_for_looks(&self, env: &Env<'_>) {
+        drop(self.state.lock(env.held));
     }
 
     /// Bytes and batches pushed since the file was prepared.
@@ -278,6 +365,36 @@ impl State {
         self.reading == 0 && !self.end_due
     }
 
+    /// Counts a batch that will be in the file.
+    fn count(&mut self, batch: &Batch) {
+        self.pushed_bytes += batch.bytes().len() as u64;
+        self.pushed_batches += 1;
+    }
+
+    /// Takes the first full batch of `epoch`, without what was handed in, which may be
+    /// all.
+    fn pop(&mut self, epoch: u64) -> Option<Batch> {
+        let mut batch = self.full[parity(epoch)].pop_front()?;
+        self.pushed_bytes -= batch.cut() as u64;
+        if batch.is_spent() {
+            self.pushed_bytes -= batch.bytes().len() as u64;
+            self.pushed_batches -= 1;
+        }
+        Some(batch)
+    }
+
+    /// The batch in this offer, if it may be looked into: the reader is at `epoch`, has
+    /// read all that was pushed, and is not yet told that no more will come.
+    fn offered(&self, epoch: u64, offer: &Offer) -> Result<NonNull<u8>, Unseen> {
+        if self.reading != epoch || self.complete >= epoch {
+            return Err(Unseen::Nothing);
+        }
+        if self.full[parity(epoch)].len() > 0 {
+            return Err(Unseen::Pushed);
+        }
+        offer.look().ok_or(Unseen::Nothing)
+    }
+
     fn pull(&mut self) -> Pulled {
         if self.reading == 0 {
             self.end_due = false;
@@ -288,7 +405,7 @@ impl State {
             return Pulled::Header(self.version);
         }
         loop {
-            if let Some(batch) = self.full[parity(self.reading)].pop_front() {
+            if let Some(batch) = self.pop(self.reading) {
                 return Pulled::Batch(batch);
             }
             if self.complete < self.reading {

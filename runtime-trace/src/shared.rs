@@ -145,6 +145,10 @@ pub(crate) struct Shared {
     /// have.
     pub(crate) period_ns: AtomicU64,
     pub(crate) generation_bytes: AtomicU64,
+    /// How long what is written may wait for the reader to look, nanoseconds.
+    pub(crate) latency_ns: AtomicU64,
+    /// When new stacks are to be written next, nanoseconds of the monotonic clock.
+    pub(crate) stacks_due_ns: AtomicU64,
     /// How long to wait for threads that do not leave an epoch, nanoseconds.
     pub(crate) patience_ns: AtomicU64,
     /// The latest time of an event that no worker wrote.
@@ -195,6 +199,8 @@ impl Shared {
                 began_bytes: AtomicU64::new(0),
                 period_ns: AtomicU64::new(u64::MAX),
                 generation_bytes: AtomicU64::new(u64::MAX),
+                latency_ns: AtomicU64::new(u64::MAX),
+                stacks_due_ns: AtomicU64::new(0),
                 patience_ns: AtomicU64::new(0),
                 latest: AtomicU64::new(0),
                 stuck: [AtomicU64::new(0), AtomicU64::new(0)],

@@ -1,9 +1,10 @@
 //! The stack table: program counters to stack IDs, resolved at the end.
 //!
 //! Taking a stack must be cheap, so while a generation runs only its program
-//! counters are interned. When nobody writes any more, [`StackTable::dump`]
-//! walks the map, asks the embedder's [`Symbolizer`] what the counters mean,
-//! writes the stacks out and leaves the names to the string table.
+//! counters are interned. Now and then [`StackTable::write_new`] walks the map, asks
+//! the embedder's [`Symbolizer`] what the counters mean, writes the stacks out that it
+//! has not written before, and leaves the names to the string table. When nobody adds
+//! to the table any more, [`StackTable::dump`] writes the rest.
 //!
 //! # Memory
 //!
@@ -139,7 +140,8 @@ pub trait Symbolizer {
     ///
     /// May emit events, and may unwind: then the trace ends there, cut off.
     ///
-    /// Called on the thread that ends a generation, with no lock held.
+    /// Called on the thread that ends a generation or calls
+    /// [`Tracer::write_stacks`](crate::Tracer::write_stacks), with no lock held.
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>));
 }
 
@@ -234,7 +236,8 @@ impl StackTable {
         Ok(())
     }
 
-    /// Writes every stack out. Nobody adds to the table any more.
+    /// Writes out every stack that was not, so that each is written once. Nobody adds
+    /// to the table any more.
     ///
     /// Uses about 5 KiB of stack, whatever the table's size or shape.
     ///
@@ -250,19 +253,42 @@ impl StackTable {
         strings: &StringTable,
         out: &Out<'_>,
     ) -> Result<u64, NoMemory> {
+        self.write(Effort::Last, symbolizer, strings, out)
+    }
+
+    /// Writes out the stacks that were not, while others may add to the table: those
+    /// that there is memory for. One thread at a time.
+    pub(crate) fn write_new(
+        &self,
+        symbolizer: &dyn Symbolizer,
+        strings: &StringTable,
+        out: &Out<'_>,
+    ) {
+        // What could not be written is left to `dump`.
+        let _ = self.write(Effort::Cheap, symbolizer, strings, out);
+    }
+
+    fn write(
+        &self,
+        effort: Effort,
+        symbolizer: &dyn Symbolizer,
+        strings: &StringTable,
+        out: &Out<'_>,
+    ) -> Result<u64, NoMemory> {
         let mut dump = Dump {
             symbolizer,
             strings,
             out,
             batch: None,
-            frugal: false,
+            effort,
             nameless: 0,
         };
         let mut result = Ok(());
-        self.map.for_each(|id, key| {
+        self.map.for_each_left(|id, key| {
             if result.is_ok() {
                 result = dump.stack(id, key);
             }
+            result.is_ok()
         });
         result.map(|()| dump.nameless)
     }
@@ -288,9 +314,19 @@ struct Dump<'a> {
     strings: &'a StringTable,
     out: &'a Out<'a>,
     batch: Option<Batch>,
-    /// Whether what was set aside is being used up.
-    frugal: bool,
+    effort: Effort,
     nameless: u64,
+}
+
+/// What to do for a stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Write it as it is, or not at all: there will be another time.
+    Cheap,
+    /// Leave out what there is no memory for: there will not.
+    Last,
+    /// Write the root alone: what was set aside is being used up.
+    Frugal,
 }
 
 impl Drop for Dump<'_> {
@@ -343,6 +379,9 @@ impl Dump<'_> {
                 });
             }
         }
+        if nameless && self.effort == Effort::Cheap {
+            return Err(NoMemory::System);
+        }
         if !has_root {
             // All was skipped, or the root could not be named. Readers want a frame,
             // and name a task after the root, so another must not stand for it.
@@ -350,14 +389,15 @@ impl Dump<'_> {
             count = 1;
         }
 
-        if !self.frugal {
+        if self.effort != Effort::Frugal {
             let size = 1 + (2 + 4 * count) * varint::MAX_LEN;
             match section(&mut self.batch, EventKind::Stacks, size, self.out) {
                 Ok(batch) => batch.append(size, |to| encode(id, &frames[..count], to)),
-                Err(_) => self.frugal = true,
+                Err(error) if self.effort == Effort::Cheap => return Err(error),
+                Err(_) => self.effort = Effort::Frugal,
             }
         }
-        if self.frugal {
+        if self.effort == Effort::Frugal {
             nameless |= count > 1;
             let out = self.out.last_resort();
             section(&mut self.batch, EventKind::Stacks, LEAST_STACK, &out)?

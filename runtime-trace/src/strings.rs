@@ -1,7 +1,8 @@
 //! The string table: bytes to string IDs, each string written out once.
 //!
 //! A new string goes into the trace the moment it is first seen, so the table
-//! needs no dump: when the generation ends, only the last batch is flushed.
+//! needs no dump: the last batch is flushed now and then, and when the generation
+//! ends.
 //!
 //! # Invariants
 //!
@@ -130,11 +131,15 @@ impl StringTable {
         Ok(id)
     }
 
-    /// Queues what is left. Nobody adds to the table any more.
-    pub(crate) fn flush(&self, out: &Out<'_>) {
+    /// Queues what has been written and was not queued: whether there is anything.
+    pub(crate) fn flush(&self, out: &Out<'_>) -> bool {
         let rest = self.batch.lock(out.env.held).take();
-        if let Some(batch) = rest {
-            out.push_full(batch);
+        match rest {
+            Some(batch) => {
+                out.push_full(batch);
+                true
+            }
+            None => false,
         }
     }
 

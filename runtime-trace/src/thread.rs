@@ -25,16 +25,7 @@
 //! A thread may die inside an emission, or an embedder may forget an `Emit`.
 //! `settle` waits for it with bounded patience; then the trace ends, and
 //! `give_up` takes a copy of what the thread wrote so far, without touching
-//! anything that it may still write to. For that each buffer has an *offer*:
-//!
-//! ```text
-//!   thread, to change batches           who gives up
-//!   offer: batch ─► CHANGING            offer: any ─► GIVEN_UP
-//!   seal, push, take another              was a batch: it stays with the thread,
-//!   offer: CHANGING ─► new batch            and may be read up to `used`
-//!   (either fails when GIVEN_UP: the      was CHANGING: it cannot be had
-//!   thread has lost its batch's future)
-//! ```
+//! anything that it may still write to. For that each buffer has an [`Offer`].
 //!
 //! Its slot, its batch and the epoch's tables stay as they are until the thread
 //! is out after all, which may be never: `generation.rs` does not start another
@@ -56,9 +47,6 @@
 //! 5. The latest time a thread wrote never decreases, whatever the clock does. It
 //!    is the time of the last event in the thread's batch of the epoch that it
 //!    writes into, if there is one: differences are to that.
-//! 6. Whoever found a batch in an offer and put `GIVEN_UP` there may read the
-//!    batch until the thread is out: the thread changes batches only from an
-//!    offer that is not `GIVEN_UP`, and adds only behind what was read.
 //!
 //! # Memory orderings
 //!
@@ -68,8 +56,6 @@
 //! | `writing` stores | Release | the load in `settle`: what the thread wrote before, into a batch of the epoch before or of this, is seen |
 //! | `writing` load in `settle` | Acquire | the above |
 //! | `epoch` second load in `enter` | SeqCst, as Acquire | the store that opened the epoch: its tables are seen, and (Invariant 3) the buffer left empty |
-//! | `offers` store of a new batch | Release | the swap in `give_up`: the batch is seen as begun |
-//! | `offers` swap in `give_up` | Acquire | the above |
 //! | `claimed` exchange | Acquire | the Release store of the thread that gave the slot up |
 //! | `first` load / exchange | Acquire / Release | each other: a slot is initialised before it is on the list, and so are those behind it |
 
@@ -78,8 +64,9 @@ use core::ptr::{self, NonNull};
 
 use trace_format::{BatchHeader, EventKind};
 
-use crate::batch::{Batch, peek};
+use crate::batch::{Batch, Rest, peek};
 use crate::lock::Rank;
+use crate::offer::{Offer, Offered};
 use crate::pages::{Backing, Env, NoMemory};
 use crate::queue::parity;
 use crate::region::{AllocError, Region};
@@ -115,67 +102,6 @@ unsafe impl Sync for Slot {}
 
 /// The thread is not between `enter` and `leave`.
 const OUT: u64 = 0;
-
-/// The batch in a buffer, `NONE`, `CHANGING` or `GIVEN_UP`.
-#[derive(Debug)]
-pub(crate) struct Offer(AtomicPtr<u8>);
-
-const NONE: *mut u8 = ptr::null_mut();
-const CHANGING: *mut u8 = ptr::without_provenance_mut(1);
-const GIVEN_UP: *mut u8 = ptr::without_provenance_mut(2);
-
-impl Offer {
-    const_unless_loom! {
-        fn new() -> Self {
-            Self(AtomicPtr::new(NONE))
-        }
-    }
-
-    /// The thread is about to change batches: whether it may.
-    fn begin_change(&self) -> bool {
-        // Relaxed, all: only this thread stores anything but `GIVEN_UP`, and
-        // who put that there reads nothing that this thread wrote before.
-        let at = self.0.load(Ordering::Relaxed);
-        at != GIVEN_UP
-            && self
-                .0
-                .compare_exchange(at, CHANGING, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-    }
-
-    /// It has done so, and `batch` is in the buffer: whether it may be used.
-    fn end_change(&self, batch: Option<&Batch>) -> bool {
-        let at = batch.map_or(NONE, Batch::address);
-        // Release: pairs with the Acquire swap in `give_up`. Relaxed on
-        // failure: nothing is read.
-        self.0
-            .compare_exchange(CHANGING, at, Ordering::Release, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    fn give_up(&self) -> Offered {
-        // Acquire: pairs with the Release exchange in `end_change`.
-        match self.0.swap(GIVEN_UP, Ordering::Acquire) {
-            CHANGING | GIVEN_UP => Offered::Lost,
-            at => Offered::Batch(NonNull::new(at)),
-        }
-    }
-
-    /// The buffer is empty, and the thread that fills it next learns of that by
-    /// the epoch.
-    fn reset(&self) {
-        // Relaxed: see above.
-        self.0.store(NONE, Ordering::Relaxed);
-    }
-}
-
-/// What a thread that does not leave had in its buffer.
-enum Offered {
-    /// A batch, if any; it stays where it is.
-    Batch(Option<NonNull<u8>>),
-    /// There is no saying.
-    Lost,
-}
 
 /// All threads that ever traced.
 #[derive(Debug)]
@@ -283,18 +209,22 @@ impl Threads {
 
     /// Every slot, whether claimed or not.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        // Acquire: pairs with the Release exchange in `add`.
-        let mut next = self.first.load(Ordering::Acquire);
-        core::iter::from_fn(move || {
-            let slot = NonNull::new(next)?;
-            // SAFETY: initialised before it was put on the list, and never
-            // freed while `self` is borrowed (Invariant 4).
-            let slot = unsafe { slot.as_ref() };
+        core::iter::successors(self.after(None), |slot| self.after(Some(slot)))
+    }
+
+    /// The slot behind this one on the list, or the first. Slots that are added come
+    /// before the first.
+    pub(crate) fn after(&self, slot: Option<&Slot>) -> Option<&Slot> {
+        let next = match slot {
+            // Acquire: pairs with the Release exchange in `add`.
+            None => self.first.load(Ordering::Acquire),
             // Relaxed: an exchange goes on with the release sequence of those
             // before it, so the load of `first` has acquired every slot behind.
-            next = slot.next.load(Ordering::Relaxed);
-            Some(slot)
-        })
+            Some(slot) => slot.next.load(Ordering::Relaxed),
+        };
+        // SAFETY: initialised before it was put on the list, and never freed while
+        // `self` is borrowed (Invariant 4).
+        NonNull::new(next).map(|slot| unsafe { slot.as_ref() })
     }
 
     /// Leaves all slots to the system, as [`Region::forget`].
@@ -361,7 +291,8 @@ impl Threads {
         &self,
         epoch: u64,
         mut take: impl FnMut(Batch),
-        mut copy: impl FnMut(&[u8]) -> bool,
+        wait_for_looks: impl Fn(),
+        mut copy: impl FnMut(&Rest<'_>) -> bool,
     ) -> bool {
         // The fence of `settle`, which comes before, orders these loads as well;
         // unless it could not be had.
@@ -379,10 +310,14 @@ impl Threads {
             }
             all &= match slot.offers[parity(epoch)].give_up() {
                 Offered::Batch(None) => true,
-                // SAFETY: it was begun before it was offered, and by Invariant 6
-                // stays as it is until the thread is out, which is found out by
-                // the thread that does this.
-                Offered::Batch(Some(block)) => copy(unsafe { peek(block) }),
+                Offered::Batch(Some(block)) => {
+                    // What the reader has had, it has had now (`offer.rs`, Invariant 2).
+                    wait_for_looks();
+                    // SAFETY: it was begun before it was offered, and by Invariant 1 of
+                    // `offer.rs` stays as it is until the thread is out, which is found
+                    // out by the thread that does this.
+                    copy(&unsafe { peek(block) })
+                }
                 Offered::Lost => false,
             };
         }

@@ -14,9 +14,13 @@ use crate::emit::Worker;
 use crate::generation::{self, AdvanceError, Config, Host, StartError, StopError, WorkerError};
 use crate::lock::Held;
 use crate::loss::Losses;
-use crate::queue::{Pulled, parity};
+use crate::pages::Env;
+use crate::queue::{Pulled, Unseen, parity};
 use crate::shared::{End, Shared, Tables};
+use crate::stacks::Symbolizer;
 use crate::sync::{Ordering, const_unless_loom};
+use crate::sys;
+use crate::thread::Slot;
 
 /// An execution tracer.
 ///
@@ -123,6 +127,18 @@ impl Tracer {
         generation::advance_due(&self.shared)
     }
 
+    /// Writes out the stacks that are new, unless that was done within
+    /// [`Config::latency`] or a generation is being moved: whether it did.
+    ///
+    /// Stacks are written with their generation's end at the latest. Who advances calls
+    /// this every 10 to 50 ms, so that a file can be read, with names, although the
+    /// process dies before that. It takes as long as the symbolizer, and where there are
+    /// very many stacks, as long as it takes to find the new ones; then it pauses for 20
+    /// times that, unless the latency is zero.
+    pub fn write_stacks(&self, symbolizer: &dyn Symbolizer) -> bool {
+        generation::write_stacks(&self.shared, symbolizer)
+    }
+
     /// Stops tracing. When it returns the file is complete, and the reader will
     /// come to its end.
     ///
@@ -155,6 +171,7 @@ impl Tracer {
             batch: None,
             header: [0; HEADER_LEN],
             at_end: false,
+            looks: Looks::new(),
             held: Held::new(),
         })
     }
@@ -251,6 +268,8 @@ pub struct Reader<'t> {
     header: [u8; HEADER_LEN],
     /// Whether the file has been read to its end.
     at_end: bool,
+    /// Into what threads have not pushed.
+    looks: Looks<'t>,
     held: Held,
 }
 
@@ -268,6 +287,11 @@ pub enum Chunk<'r> {
 
 impl Reader<'_> {
     /// The next piece. Never waits.
+    ///
+    /// What a thread has emitted comes after [`Config::latency`], or when this is called
+    /// next after that, also if the thread emits nothing more. So if the process dies,
+    /// the file lacks only what was emitted shortly before, provided that each piece is
+    /// written as it comes. (Names of stacks come with [`Tracer::write_stacks`].)
     #[expect(
         clippy::should_implement_trait,
         reason = "it lends its bytes, which an Iterator cannot"
@@ -281,7 +305,15 @@ impl Reader<'_> {
             let pulled = self.shared.queue.pull(self.batch.take(), &env);
             self.at_end = matches!(pulled, Pulled::End);
             match pulled {
-                Pulled::Pending => return Chunk::Pending,
+                // Relaxed: as below.
+                Pulled::Pending if self.shared.sink_failed.load(Ordering::Relaxed) => {
+                    return Chunk::Pending;
+                }
+                Pulled::Pending => match self.looks.next(self.shared, &env) {
+                    Ok(part) => return Chunk::Data(self.batch.insert(part).bytes()),
+                    Err(Unseen::Nothing) => return Chunk::Pending,
+                    Err(Unseen::Pushed) => {}
+                },
                 Pulled::End => return Chunk::End,
                 // Relaxed: this thread's own store, or that of the reader before,
                 // or of who started.
@@ -334,6 +366,63 @@ impl Reader<'_> {
         let epoch = first + batch.generation() - 1;
         self.shared
             .lose_batch(epoch, crate::Loss::FailedSink, batch);
+    }
+}
+
+/// The reader's looks into what threads are still writing (`queue.rs`): one after the
+/// other, a round of them now and then.
+#[derive(Debug)]
+struct Looks<'t> {
+    /// When the round began, nanoseconds of the monotonic clock.
+    began_ns: u64,
+    /// The thread to look at next in it; `None` between two rounds.
+    at: Option<&'t Slot>,
+}
+
+impl<'t> Looks<'t> {
+    const fn new() -> Self {
+        Self {
+            began_ns: 0,
+            at: None,
+        }
+    }
+
+    /// What one thread has written and not pushed, if it is time to look.
+    fn next(&mut self, shared: &'t Shared, env: &Env<'_>) -> Result<Batch, Unseen> {
+        let epoch = shared.queue.reading(env).ok_or(Unseen::Nothing)?;
+        let out = shared.out(epoch, env);
+        if self.at.is_none() {
+            let now = sys::monotonic_ns();
+            // Relaxed: written before the epoch was open.
+            let latency = shared.latency_ns.load(Ordering::Relaxed);
+            if now.saturating_sub(self.began_ns) < latency {
+                return Err(Unseen::Nothing);
+            }
+            self.began_ns = now;
+            self.at = shared.threads.after(None);
+            // Names come before what refers to them.
+            if shared.tables(epoch).strings.flush(&out) {
+                return Err(Unseen::Pushed);
+            }
+        }
+        // Without memory for a copy, threads' batches are read when they are pushed.
+        let mut part = out.take_empty().map_err(|_| Unseen::Nothing)?;
+        let mut seen = Err(Unseen::Nothing);
+        while let Some(slot) = self.at
+            && let Err(Unseen::Nothing) = seen
+        {
+            seen = shared.queue.part(epoch, slot.offer(epoch), &mut part, env);
+            if !matches!(seen, Err(Unseen::Pushed)) {
+                self.at = shared.threads.after(Some(slot));
+            }
+        }
+        match seen {
+            Ok(()) => Ok(part),
+            Err(unseen) => {
+                part.give_back(env.pages);
+                Err(unseen)
+            }
+        }
     }
 }
 

@@ -29,6 +29,8 @@ mod loss;
 mod map;
 #[path = "../src/node.rs"]
 mod node;
+#[path = "../src/offer.rs"]
+mod offer;
 #[path = "../src/pages.rs"]
 mod pages;
 #[path = "../src/queue.rs"]
@@ -58,6 +60,8 @@ mod given_up;
 mod handshake;
 #[path = "loom_inside/output.rs"]
 mod output;
+#[path = "loom_inside/parts.rs"]
+mod parts;
 #[path = "loom_inside/queued.rs"]
 mod queued;
 #[path = "loom_inside/texts.rs"]

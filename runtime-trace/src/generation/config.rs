@@ -24,6 +24,10 @@ pub struct Config {
     /// How many bytes a generation has before `advance_due` says so; 16 MiB by
     /// default.
     pub generation_bytes: u64,
+    /// How long what is emitted may wait before the reader gets it, full batch or not;
+    /// 50 ms by default. So much of a trace is lost if the process is killed. What is
+    /// read early is copied, and is a small batch of its own in the file.
+    pub latency: Duration,
     /// How much memory the tracer may map, bytes, all included; 256 MiB by
     /// default. An eighth of it is kept for names at a generation's end.
     pub memory_limit: usize,
@@ -45,6 +49,7 @@ impl Config {
             procs,
             period: Duration::from_secs(1),
             generation_bytes: 16 << 20,
+            latency: Duration::from_millis(50),
             memory_limit: 256 << 20,
             patience: Duration::from_secs(5),
             counter: true,

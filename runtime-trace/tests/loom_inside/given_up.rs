@@ -17,7 +17,7 @@ use crate::sync::Patience;
 use crate::thread::{Slot, Stream};
 
 /// A tracer whose epoch 1 is in force.
-fn shared() -> Arc<Shared> {
+pub(super) fn shared() -> Arc<Shared> {
     let shared = Arc::new(Shared::new());
     let held = Held::new();
     let opened = shared.queue.open(1, Version::Go126, &shared.env(&held));
@@ -33,7 +33,7 @@ fn shared() -> Arc<Shared> {
 /// # Safety
 ///
 /// The caller is the slot's thread, in epoch 1.
-unsafe fn write(shared: &Shared, slot: &Slot, id: u64) -> bool {
+pub(super) unsafe fn write(shared: &Shared, slot: &Slot, id: u64) -> bool {
     let held = Held::new();
     let stream = Stream {
         shared,
@@ -54,7 +54,7 @@ unsafe fn write(shared: &Shared, slot: &Slot, id: u64) -> bool {
 }
 
 /// The tasks that a batch creates, header included, whether sealed or not.
-fn tasks(written: &[u8]) -> Vec<u64> {
+pub(super) fn tasks(written: &[u8]) -> Vec<u64> {
     let mut at = 1;
     for _ in ["generation", "thread", "time"] {
         at += varint::decode(&written[at..]).expect("a whole number").1;
@@ -82,34 +82,44 @@ fn write_two(shared: &Shared) -> usize {
     written
 }
 
-/// What could be had of a thread.
-struct Had {
-    /// It was out in time.
-    settled: bool,
-    tasks: Vec<u64>,
-}
-
-/// Ends epoch 1, with hardly any patience.
-fn give_up(shared: &Shared) -> Had {
-    let mut left = Vec::new();
-    let mut copied = Vec::new();
-    let mut keep = |batch: Batch| {
-        left.extend(tasks(batch.bytes()));
-        batch.unmap(&shared.pages);
-    };
+/// Ends epoch 1, with hardly any patience, and queues what could be had: whether the
+/// thread was out in time.
+pub(super) fn give_up(shared: &Shared) -> bool {
+    let held = Held::new();
+    let env = shared.env(&held);
+    let out = shared.out(1, &env);
+    let push = |batch| out.push_full(batch);
     // Relaxed: ordered by the fence in `settle`, as where tracing stops.
     shared.switch.epoch().store(0, Ordering::Relaxed);
     let mut little = Patience::new(Duration::ZERO);
-    let settled = shared.threads.settle(1, &mut little, &mut keep);
+    let settled = shared.threads.settle(1, &mut little, push);
     if !settled {
-        shared.threads.give_up(1, &mut keep, |written| {
-            copied.extend(tasks(written));
+        let wait_for_looks = || shared.queue.wait_for_looks(&env);
+        shared.threads.give_up(1, push, wait_for_looks, |rest| {
+            let mut copy = out.take_empty().expect("no limit");
+            copy.copy(rest);
+            out.push_full(copy);
             true
         });
     }
-    copied.extend(left);
-    let tasks = copied;
-    Had { settled, tasks }
+    settled
+}
+
+/// Reads what was pushed: whether the file has ended.
+pub(super) fn pull(shared: &Shared, found: &mut Vec<u64>, done: &mut Option<Batch>) -> bool {
+    let held = Held::new();
+    let env = shared.env(&held);
+    loop {
+        match shared.queue.pull(done.take(), &env) {
+            Pulled::Batch(batch) => {
+                found.extend(tasks(batch.bytes()));
+                *done = Some(batch);
+            }
+            Pulled::Header(_) | Pulled::EndOfGeneration => {}
+            Pulled::Pending => return false,
+            Pulled::End => return true,
+        }
+    }
 }
 
 /// Somebody's patience ends at any moment while a thread writes an event, hands
@@ -127,27 +137,14 @@ fn a_slow_thread_is_given_up() {
             move || give_up(&shared)
         });
         let written = write_two(&shared);
-        let had = other.join().unwrap();
+        let settled = other.join().unwrap();
 
         let held = Held::new();
-        let env = shared.env(&held);
-        shared.queue.complete(1, true, &env);
+        shared.queue.complete(1, true, &shared.env(&held));
         let mut found = Vec::new();
-        let mut done = None;
-        loop {
-            match shared.queue.pull(done.take(), &env) {
-                Pulled::Batch(batch) => {
-                    found.extend(tasks(batch.bytes()));
-                    done = Some(batch);
-                }
-                Pulled::End => break,
-                Pulled::Header(_) | Pulled::EndOfGeneration => {}
-                Pulled::Pending => panic!("it is complete"),
-            }
-        }
-        found.extend(had.tasks);
+        assert!(pull(&shared, &mut found, &mut None), "it is complete");
         assert!([1, 2].starts_with(&found), "{found:?}");
-        if had.settled {
+        if settled {
             assert_eq!(found.len(), written);
         }
 

@@ -167,6 +167,7 @@ fn config(climate: &Climate, procs: u32, rng: &mut Rng) -> Config {
     config.version = rng.of(&[Version::Go126, Version::Go126, Version::Go125]);
     config.period = rng.of(&[Duration::ZERO, Duration::from_millis(1), Duration::MAX]);
     config.patience = Duration::from_secs(120);
+    config.latency = rng.of(&[Duration::ZERO, config.latency, Duration::MAX]);
     if climate.tight && rng.one_in(2) {
         config.memory_limit = rng.below(64) * pages::BLOCK_SIZE;
     }
@@ -205,6 +206,7 @@ impl<'s> Runner<'s> {
             // What may be asked and said at any time.
             sim.tracer.set_procs(sim.setup.procs);
             std::hint::black_box(sim.tracer.stats());
+            sim.tracer.write_stacks(&mover);
         }
     }
 

@@ -384,6 +384,7 @@ impl Recording<'_, '_> {
             if tracer.enabled() {
                 *on = now;
             }
+            tracer.write_stacks(self.host);
             if !tracer.advance_due() {
                 continue;
             }
