@@ -3,7 +3,7 @@
 use trace_format::EventKind;
 
 use crate::clock::Clock;
-use crate::error::ReadError;
+use crate::error::{Place, ReadError};
 use crate::generation::Generation;
 use crate::raw::{TIMED, WINDOW, quick_number};
 
@@ -87,9 +87,9 @@ impl Cursor {
     /// # Errors
     ///
     /// What the raw layer says about the bytes. The worker has no more events
-    /// then.
+    /// then. [`ReadError::Memory`] if there is none to go on with.
     pub fn advance(&mut self, generation: &Generation) -> Result<bool, ReadError> {
-        if self.at >= self.end && !self.next_batch(generation) {
+        if self.at >= self.end && !self.next_batch(generation)? {
             return Ok(false);
         }
         self.is_decoded = match self.decode(generation) {
@@ -101,14 +101,22 @@ impl Cursor {
 
     /// Goes on to the worker's next batch that is not empty.
     #[cold]
-    fn next_batch(&mut self, generation: &Generation) -> bool {
+    fn next_batch(&mut self, generation: &Generation) -> Result<bool, ReadError> {
+        if !(generation.allow)() {
+            let place = Place {
+                offset: self.to_file.wrapping_add(self.at as u64),
+                generation: Some(generation.number),
+                thread: None,
+            };
+            return Err(ReadError::Memory { at: place });
+        }
         while let Some(next) = generation.batches[self.batch as usize].next {
             self.enter(next.get(), generation);
             if self.at < self.end {
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// The rest of the batch.

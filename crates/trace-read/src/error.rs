@@ -252,6 +252,12 @@ pub enum ReadError {
         /// How many workers have events.
         workers: u64,
     },
+    /// To read on takes memory that is not there, or that
+    /// [`Reader::within`](crate::Reader::within) does not allow.
+    Memory {
+        /// How far reading got.
+        at: Place,
+    },
     /// The text of a trace is spelled wrongly.
     Text {
         /// The offending part, in bytes of the text.
@@ -303,6 +309,7 @@ impl ReadError {
             | Self::Impossible { at, .. }
             | Self::Stuck { at, .. }
             | Self::Tangled { at, .. }
+            | Self::Memory { at }
             | Self::Text { at, .. }
             | Self::Io { at, .. } => *at,
         }
@@ -431,6 +438,7 @@ impl fmt::Display for ReadError {
                  the raw events can be read",
                 kind.name()
             ),
+            Self::Memory { .. } => f.write_str("to read on would take too much memory"),
             Self::Text { problem, .. } => problem.fmt(f),
             Self::Io { error, .. } => write!(f, "cannot read on: {error}"),
         }

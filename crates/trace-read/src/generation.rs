@@ -57,6 +57,7 @@ use crate::error::ReadError;
 use crate::event::{ClockSnapshot, ProcId, TaskId, WorkerId};
 use crate::ids::{SlotMap, empty};
 use crate::raw::{Batch, BatchHead};
+use crate::reader::Allow;
 use crate::step::{NONE, known};
 use crate::tables::Tables;
 
@@ -87,6 +88,8 @@ pub struct Generation {
     pub(crate) is_cut: bool,
     /// Why there is not more of it, or not all is right with it.
     pub(crate) broken: Option<ReadError>,
+    /// Whether there is memory to put its events in order with.
+    pub(crate) allow: Allow,
     /// From a worker's ID to its lane.
     lane_of: SlotMap,
 }
@@ -234,6 +237,7 @@ impl Generation {
             end: 0,
             is_cut: true,
             broken: None,
+            allow: || true,
             lane_of: SlotMap::default(),
         }
     }

@@ -99,5 +99,5 @@ pub use event::{
     TaskState, TaskTransition, UserTaskId, WorkerId,
 };
 pub use left::{Left, Missing};
-pub use reader::{Events, Observer, OwnedEvent, Reader};
+pub use reader::{Allow, Events, Observer, OwnedEvent, Reader};
 pub use tables::{Frame, Stack, Tables};

@@ -75,8 +75,18 @@ impl Merge {
         self.order
             .begin_generation(generation.number, tables, has_events);
         // Cursors are large: no more room than needed.
-        self.cursors.reserve_exact(generation.lanes.len());
-        for lane in &generation.lanes {
+        let room = self.cursors.try_reserve_exact(generation.lanes.len());
+        let mut lanes = &generation.lanes[..];
+        if room.is_err() {
+            let at = Place {
+                offset: generation.end,
+                generation: Some(generation.number),
+                thread: None,
+            };
+            self.note(ReadError::Memory { at });
+            lanes = &[];
+        }
+        for lane in lanes {
             let mut cursor = Cursor::new(lane.first, &generation);
             match cursor.advance(&generation) {
                 Ok(true) => {
@@ -270,10 +280,7 @@ impl Merge {
         match self.unless_missing(first, why) {
             Why::Later => {}
             Why::End => self.frontier.remove(0),
-            Why::Bytes(error) => {
-                self.frontier.remove(0);
-                self.note(error);
-            }
+            Why::Bytes(error) => return self.leave_out(0, error),
             Why::Waits => {
                 self.frontier.update_first(time);
                 return self.try_others(sink);
@@ -283,6 +290,19 @@ impl Merge {
                 return false;
             }
         }
+        true
+    }
+
+    /// Goes on without the worker at `at`, the bytes of whose next event are wrong.
+    /// False if nobody can go on, for want of memory.
+    #[cold]
+    fn leave_out(&mut self, at: usize, error: ReadError) -> bool {
+        if let ReadError::Memory { .. } = error {
+            self.stop(error);
+            return false;
+        }
+        self.frontier.remove(at);
+        self.note(error);
         true
     }
 
@@ -338,8 +358,8 @@ impl Merge {
                 Why::Later => self.frontier.update(at, time),
                 Why::End => self.frontier.remove(at),
                 Why::Bytes(error) => {
-                    self.frontier.remove(at);
-                    self.note(error);
+                    self.patience = patience;
+                    return self.leave_out(at, error);
                 }
                 Why::Never(what) => {
                     self.stop_at(entry, what);

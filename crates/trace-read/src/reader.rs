@@ -56,6 +56,10 @@ pub struct Reader<R> {
     largest: u64,
 }
 
+/// Says whether there is memory to go on with. It is asked about once for each 64 KiB
+/// of the file when they are read, and once more when their events are put in order.
+pub type Allow = fn() -> bool;
+
 /// Is shown events by [`Reader::show`].
 pub trait Observer {
     /// Sees the next event.
@@ -98,7 +102,19 @@ impl<R: Read> Reader<R> {
     /// [`ReadError::Header`] for a file that is no trace of a known version,
     /// [`ReadError::CutOff`] for one that ends within the header.
     pub fn new(input: R) -> Result<Self, ReadError> {
-        let generations = Generations::new(input)?;
+        Self::within(input, || true)
+    }
+
+    /// As [`new`](Self::new), as long as `allow` says that there is memory. When it
+    /// says that there is none, [`ReadError::Memory`] comes: at once if events are
+    /// being put in order, or after those of the generations before, if that is while a
+    /// generation is read; this one is given up then.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn within(input: R, allow: Allow) -> Result<Self, ReadError> {
+        let generations = Generations::within(input, allow)?;
         let (version, offset) = (generations.version(), generations.offset());
         Ok(Self::with_source(
             Source::Here(Box::new(generations)),

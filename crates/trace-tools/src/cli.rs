@@ -5,6 +5,7 @@ mod color;
 mod diff;
 mod dump;
 mod export;
+mod memory;
 mod profile;
 mod progress;
 mod shell;
@@ -46,6 +47,14 @@ const USAGE: u8 = 2;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Take at most so much memory (500M, 2G); half of what there is by default
+    ///
+    /// What there is is the machine's memory, or less if the control group or the
+    /// limit of the address space says so. Where a trace takes more, reading stops
+    /// before: what was read is put to use, an error follows and the exit status is
+    /// 1. While a table grows there can be half as much again for a moment.
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::size)]
+    max_memory: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,7 +128,9 @@ fn misused(command: &str, kind: ErrorKind, message: impl Display) -> ExitCode {
 
 /// Runs what the arguments ask for.
 pub(crate) fn main() -> ExitCode {
-    let result = match &Cli::parse().command {
+    let cli = Cli::parse();
+    memory::bound(cli.max_memory);
+    let result = match &cli.command {
         Command::Check(options) => check::run(options),
         Command::Dump(options) => dump::run(options),
         Command::Export(options) => export::run(options),

@@ -24,6 +24,7 @@ mod side;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::account::Amount;
 
@@ -39,7 +40,7 @@ pub enum Measure {
     /// Ready and waiting for a proc: the scheduling latency.
     Runnable,
     /// Blocked, for this reason.
-    Blocked(String),
+    Blocked(Arc<str>),
     /// In system calls.
     Syscall,
     /// The part of that which was spent without a proc.
@@ -72,7 +73,7 @@ pub struct Diff {
 pub struct Subject {
     /// The function's name, or those of all functions of the stack, innermost
     /// first. Nothing if there is no stack.
-    pub names: Vec<String>,
+    pub names: Vec<Arc<str>>,
     /// What changed; the largest change first, how many tasks there are before
     /// all.
     pub changes: Vec<Change>,
@@ -193,8 +194,8 @@ impl Diff {
 
 /// All that changed enough, the largest change first.
 fn compare(
-    before: &BTreeMap<Vec<String>, Measures>,
-    after: &BTreeMap<Vec<String>, Measures>,
+    before: &BTreeMap<Vec<Arc<str>>, Measures>,
+    after: &BTreeMap<Vec<Arc<str>>, Measures>,
     scales: (f64, f64),
     min_change: f64,
 ) -> Vec<Subject> {

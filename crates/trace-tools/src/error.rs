@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use trace_read::ReadError;
 
+use crate::memory;
+
 use crate::rest::Rest;
 
 /// Why a tool could not finish, or finished with only a part of the trace.
@@ -105,6 +107,14 @@ impl fmt::Display for ToolError {
             Self::Open { path, error } => write!(f, "cannot open {}: {error}", path.display()),
             Self::Trace { first, more: 0 } => first.fmt(f),
             Self::Trace { first, more } => write!(f, "{first} (and {more} more errors)"),
+            Self::Damaged { error, events, .. } if matches!(**error, ReadError::Memory { .. }) => {
+                write!(f, "{error}")?;
+                if let Some(allowed) = memory::allowed() {
+                    let megabytes = allowed as f64 / 1e6;
+                    write!(f, ", of which {megabytes:.1} MB are allowed (--max-memory)")?;
+                }
+                write!(f, "; {events} events were read before")
+            }
             Self::Damaged {
                 error,
                 events,

@@ -24,6 +24,7 @@ pub mod export;
 pub mod input;
 pub mod intervals;
 pub mod loss;
+pub mod memory;
 pub mod notes;
 pub mod paint;
 pub mod profile;

@@ -5,9 +5,10 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use trace_format::Version;
-use trace_read::{Event, Observer, ReadError, Reader};
+use trace_read::{Event, Observer, Place, ReadError, Reader};
 
 use crate::error::ToolError;
+use crate::memory;
 use crate::notes::Notes;
 use crate::rest::Rest;
 
@@ -97,8 +98,16 @@ pub fn read_until(
     input: impl Read + Send + 'static,
     mut each: impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, ToolError>,
 ) -> Result<Outcome, ToolError> {
-    let mut reader = Reader::ahead(input)?;
+    let mut reader = Reader::ahead_within(input, memory::is_enough)?;
     let damage = loop {
+        if !memory::is_enough() {
+            let at = Place {
+                offset: reader.offset(),
+                generation: reader.generation(),
+                thread: None,
+            };
+            break Some(ReadError::Memory { at });
+        }
         match reader.next_event() {
             Ok(Some(event)) => {
                 if each(&event)?.is_break() {
@@ -122,7 +131,7 @@ pub fn show(
     input: impl Read + Send + 'static,
     observer: &mut impl Observer,
 ) -> Result<Outcome, ToolError> {
-    let mut reader = Reader::ahead(input)?;
+    let mut reader = Reader::ahead_within(input, memory::is_enough)?;
     let read = reader.show(observer);
     Ok(outcome(&reader, read.err()))
 }

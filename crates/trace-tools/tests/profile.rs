@@ -389,7 +389,7 @@ fn pprof_files_have_the_fields_of_pprof() {
 fn pprof_files_refer_to_what_is_there() {
     let profile = profile(ALL_REASONS);
     let message = decoded(&profile);
-    assert_eq!(message, pprof::message(&profile));
+    assert_eq!(message, pprof::message(&profile).unwrap());
     let string = |at: i64| &*message.strings[at as usize];
     assert_eq!(string(0), "");
     let types: Vec<_> = message

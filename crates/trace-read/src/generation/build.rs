@@ -18,6 +18,7 @@ use crate::error::{Place, ReadError};
 use crate::event::ClockSnapshot;
 use crate::generation::{Generation, Sample};
 use crate::raw::{BatchHead, Head, RawEvent, RawReader, Section};
+use crate::reader::Allow;
 
 /// Reads one generation after the other from a file.
 ///
@@ -33,6 +34,8 @@ pub struct Generations<R> {
     error: Option<ReadError>,
     /// The clock of the generation before.
     clock: Clock,
+    /// Whether there is memory to go on with.
+    allow: Allow,
     done: bool,
 }
 
@@ -54,11 +57,23 @@ impl<R: Read> Generations<R> {
     /// [`ReadError::Header`] for a file that is no trace of a known version,
     /// [`ReadError::CutOff`] for one that ends within the header.
     pub fn new(input: R) -> Result<Self, ReadError> {
+        Self::within(input, || true)
+    }
+
+    /// As [`new`](Self::new), as long as `allow` says that there is memory. A
+    /// generation for which there is none is without its events, and broken by
+    /// [`ReadError::Memory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn within(input: R, allow: Allow) -> Result<Self, ReadError> {
         Ok(Self {
             raw: RawReader::new(input)?,
             spill: None,
             error: None,
             clock: Clock::default(),
+            allow,
             done: false,
         })
     }
@@ -83,6 +98,7 @@ impl<R: Read> Generations<R> {
         }
         let mut generation = spent.unwrap_or_else(|| Box::new(Generation::new(self.version())));
         generation.begin(0);
+        generation.allow = self.allow;
         let mut sync = Sync::default();
         let ended = self.read_batches(&mut generation, &mut sync);
         // Only a file of an older version must have a generation.
@@ -112,7 +128,11 @@ impl<R: Read> Generations<R> {
         }
         loop {
             let start = generation.bytes.len();
-            match self.raw.read_into(&mut generation.bytes) {
+            let read = match (self.allow)() {
+                true => self.raw.read_into(&mut generation.bytes),
+                false => Err(self.raw.lack_memory()),
+            };
+            match read {
                 Ok(None) => {
                     self.done = true;
                     return true;
@@ -141,6 +161,15 @@ impl<R: Read> Generations<R> {
                 {
                     generation.number = 0;
                     return true;
+                }
+                // What is there of it is given up, or those before could not be made
+                // use of, either.
+                Err(error @ ReadError::Memory { .. }) => {
+                    let number = generation.number;
+                    *generation = Generation::new(self.version());
+                    generation.number = number;
+                    generation.broken = Some(error);
+                    return false;
                 }
                 Err(error) => {
                     generation.bytes.truncate(start);

@@ -10,6 +10,9 @@ use trace_format::{BatchHeader, EventKind, Version};
 use crate::error::{CutIn, Place, ReadError};
 use crate::raw::batch::{BatchHead, Head, Item, Mark, Section};
 
+/// Most bytes of what is before a batch's payload.
+const HEAD_ROOM: usize = 2 + 4 * varint::MAX_LEN;
+
 /// Reads a trace batch by batch.
 ///
 /// Memory is bounded by one batch and a read buffer. After an error or the end
@@ -160,6 +163,7 @@ impl<R: Read> RawReader<R> {
         };
 
         let first = bytes.len();
+        self.reserve(bytes, HEAD_ROOM)?;
         self.header_byte(bytes)?;
         // Go writes and reads the experiment as a byte, not as a number.
         let experiment = match experimental {
@@ -184,7 +188,7 @@ impl<R: Read> RawReader<R> {
         };
 
         let header_len = bytes.len() - first;
-        bytes.reserve(size);
+        self.reserve(bytes, size)?;
         let read = (&mut self.input).take(size as u64).read_to_end(bytes);
         let payload = bytes.len() - first - header_len;
         self.offset += payload as u64;
@@ -289,6 +293,25 @@ impl<R: Read> RawReader<R> {
             // It ended by itself or is as long as any number may be.
             Err(_) => Err(ReadError::NumberTooLarge { at }),
         }
+    }
+
+    /// Finds room for so many more bytes. How many there are already is up to the
+    /// file, and there may be no memory for them.
+    fn reserve(&self, bytes: &mut Vec<u8>, more: usize) -> Result<(), ReadError> {
+        // Much memory grows by a quarter, so that little of it is not used.
+        const MUCH: usize = 1 << 20;
+        let found = match bytes.capacity() - bytes.len() >= more {
+            true => Ok(()),
+            false if bytes.len() < MUCH => bytes.try_reserve(more),
+            false => bytes.try_reserve_exact(more.max(bytes.len() / 4)),
+        };
+        let found = found.or_else(|_| bytes.try_reserve_exact(more));
+        found.map_err(|_| self.lack_memory())
+    }
+
+    /// That there is no memory to read on with.
+    pub(crate) fn lack_memory(&self) -> ReadError {
+        ReadError::Memory { at: self.here() }
     }
 
     /// The place that reading got to, between batches or in a batch's header.

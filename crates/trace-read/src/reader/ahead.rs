@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Place, ReadError};
 use crate::generation::{Generation, Generations};
-use crate::reader::{Reader, Source};
+use crate::reader::{Allow, Reader, Source};
 
 impl<R: Read + Send + 'static> Reader<R> {
     /// As [`new`](Self::new), but a thread reads and builds the next generation
@@ -21,7 +21,17 @@ impl<R: Read + Send + 'static> Reader<R> {
     ///
     /// As [`new`](Self::new), and [`ReadError::Io`] if there can be no thread.
     pub fn ahead(input: R) -> Result<Self, ReadError> {
-        let generations = Generations::new(input)?;
+        Self::ahead_within(input, || true)
+    }
+
+    /// As [`ahead`](Self::ahead), as long as `allow` says that there is memory: see
+    /// [`within`](Self::within).
+    ///
+    /// # Errors
+    ///
+    /// As [`ahead`](Self::ahead).
+    pub fn ahead_within(input: R, allow: Allow) -> Result<Self, ReadError> {
+        let generations = Generations::within(input, allow)?;
         let (version, offset) = (generations.version(), generations.offset());
         let source = Source::Ahead(Ahead::start(generations).map_err(|error| {
             let at = Place {

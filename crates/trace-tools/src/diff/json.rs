@@ -38,7 +38,7 @@ fn subjects(subjects: &[Subject], top: usize) -> Value {
     subjects
         .map(|subject| {
             json!({
-                "names": subject.names,
+                "names": subject.names.iter().map(|name| &**name).collect::<Vec<&str>>(),
                 "changes": subject.changes.iter().map(change).collect::<Vec<_>>(),
             })
         })
@@ -66,7 +66,7 @@ fn change(change: &Change) -> Value {
         },
     });
     if let Some(reason) = reason {
-        object["reason"] = reason.as_str().into();
+        object["reason"] = (**reason).into();
     }
     object
 }

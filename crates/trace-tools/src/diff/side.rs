@@ -1,6 +1,7 @@
 //! One of two traces that are compared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use trace_read::{Event, Kind, TaskState};
@@ -11,6 +12,7 @@ use crate::error::ToolError;
 use crate::input::Bytes;
 use crate::intervals::{Interval, Intervals, Life, Visitor};
 use crate::loss::Losses;
+use crate::memory;
 use crate::stacks::{Name, Names, StackKey};
 use crate::stream::{self, Outcome};
 
@@ -25,9 +27,9 @@ pub struct Side {
     /// trace's clock.
     pub span: (u64, u64),
     /// What tasks did, by the function they start with.
-    pub functions: BTreeMap<Vec<String>, Measures>,
+    pub functions: BTreeMap<Vec<Arc<str>>, Measures>,
     /// What tasks did, by the functions on the stack, innermost first.
-    pub stacks: BTreeMap<Vec<String>, Measures>,
+    pub stacks: BTreeMap<Vec<Arc<str>>, Measures>,
 }
 
 impl Side {
@@ -57,23 +59,31 @@ impl Side {
         gather.here = StackKey::EMPTY;
         intervals.finish(&mut gather);
 
-        let names = &intervals.names;
+        let mut names = Texts {
+            names: &intervals.names,
+            shared: HashMap::new(),
+        };
         let mut by_stack = BTreeMap::new();
         for (&key, totals) in &gather.stacks {
+            memory::check()?;
             let frames = intervals.stacks.frames(key).iter();
-            let stack = frames.map(|frame| names.text(frame.function).to_owned());
-            measure(by_stack.entry(stack.collect()).or_default(), totals, names);
+            let stack = frames.map(|frame| names.text(frame.function));
+            measure(
+                by_stack.entry(stack.collect()).or_default(),
+                totals,
+                &mut names,
+            );
         }
         let mut by_function = BTreeMap::new();
         for (name, (tasks, totals)) in &functions {
-            let name = vec![names.text(*name).to_owned()];
+            let name = vec![names.text(*name)];
             let measures: &mut Measures = by_function.entry(name).or_default();
             let tasks = Amount {
                 times: *tasks,
                 nanos: 0,
             };
             measures.insert(Measure::Tasks, tasks);
-            measure(measures, totals, names);
+            measure(measures, totals, &mut names);
         }
         Ok(Side {
             span: intervals.span(),
@@ -90,12 +100,25 @@ impl Side {
     }
 }
 
+/// Names as texts that are there once, however many stacks have them.
+struct Texts<'a> {
+    names: &'a Names,
+    shared: HashMap<Name, Arc<str>>,
+}
+
+impl Texts<'_> {
+    fn text(&mut self, name: Name) -> Arc<str> {
+        let text = || self.names.text(name).into();
+        self.shared.entry(name).or_insert_with(text).clone()
+    }
+}
+
 /// Adds totals to what is measured.
-fn measure(measures: &mut Measures, totals: &Totals, names: &Names) {
-    let blocked = totals.blocked.iter().map(|(reason, amount)| {
-        let reason = names.text(*reason).to_owned();
-        (Measure::Blocked(reason), *amount)
-    });
+fn measure(measures: &mut Measures, totals: &Totals, names: &mut Texts<'_>) {
+    let blocked = totals
+        .blocked
+        .iter()
+        .map(|(reason, amount)| (Measure::Blocked(names.text(*reason)), *amount));
     let rest = [
         (Measure::Running, totals.running),
         (Measure::Runnable, totals.runnable),

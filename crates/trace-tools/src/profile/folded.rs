@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::memory;
 use crate::profile::{Profile, Sample};
 
 /// What stands for a stack without frames.
@@ -27,20 +28,21 @@ const NO_NAME: &str = "(unknown)";
 ///
 /// If `out` fails.
 pub fn write(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
-    for (stack, value) in stacks(profile) {
+    for (stack, value) in stacks(profile)? {
         writeln!(out, "{stack} {value}")?;
     }
     Ok(())
 }
 
 /// The folded stacks and their values, by name.
-pub(super) fn stacks(profile: &Profile) -> BTreeMap<String, u64> {
+pub(super) fn stacks(profile: &Profile) -> io::Result<BTreeMap<String, u64>> {
     let mut stacks = BTreeMap::new();
     for sample in &profile.samples {
+        memory::check()?;
         let value: &mut u64 = stacks.entry(fold(profile, sample)).or_default();
         *value = value.saturating_add(profile.value(sample));
     }
-    stacks
+    Ok(stacks)
 }
 
 fn fold(profile: &Profile, sample: &Sample) -> String {

@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 use hashbrown::HashMap;
 use prost::Message as _;
 
+use crate::memory;
 use crate::profile::{Profile, What};
 use crate::stacks::{FrameKey, Name};
 
@@ -163,12 +164,16 @@ pub struct Function {
 /// If `out` fails.
 pub fn write(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(out, Compression::default());
-    gzip.write_all(&message(profile).encode_to_vec())?;
+    gzip.write_all(&message(profile)?.encode_to_vec())?;
     gzip.finish().map(drop)
 }
 
 /// The message that a profile is.
-pub fn message(profile: &Profile) -> Message {
+///
+/// # Errors
+///
+/// If it takes more [`memory`] than is allowed.
+pub fn message(profile: &Profile) -> io::Result<Message> {
     let mut tables = Tables::new(profile);
     // The period is what Go's own tool says; that of CPU samples is not known.
     let (types, period): (&[_], _) = match profile.options.what {
@@ -184,10 +189,10 @@ pub fn message(profile: &Profile) -> Message {
     };
     let sample_types = types.iter().map(|&of| tables.value_type(of)).collect();
     let period_type = period.map(|of| tables.value_type(of));
-    let samples = profile
-        .samples
-        .iter()
-        .map(|sample| Sample {
+    let mut samples = Vec::with_capacity(profile.samples.len());
+    for sample in &profile.samples {
+        memory::check()?;
+        samples.push(Sample {
             locations: profile
                 .frames(sample)
                 .iter()
@@ -205,9 +210,9 @@ pub fn message(profile: &Profile) -> Message {
                 })
                 .into_iter()
                 .collect(),
-        })
-        .collect();
-    Message {
+        });
+    }
+    Ok(Message {
         sample_types,
         samples,
         mappings: vec![Mapping {
@@ -224,7 +229,7 @@ pub fn message(profile: &Profile) -> Message {
         duration_nanos: signed(profile.duration()),
         period_type,
         period: i64::from(period.is_some()),
-    }
+    })
 }
 
 /// The ID of the only mapping. A trace does not say which programs its code is

@@ -1,6 +1,7 @@
 //! A profile as a flame graph, drawn by `inferno`. It can be searched and zoomed
 //! in a browser; a function has the same colour in every graph.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use inferno::flamegraph;
@@ -13,16 +14,20 @@ use crate::profile::{Profile, folded};
 ///
 /// If `out` fails.
 pub fn write(profile: &Profile, name: &str, out: &mut impl Write) -> io::Result<()> {
-    let stacks = folded::stacks(profile);
+    let stacks = folded::stacks(profile)?;
     if stacks.is_empty() {
         return write_empty(profile, out);
     }
     // All values together have to fit what adds them up.
     let total: u128 = stacks.values().map(|&value| u128::from(value)).sum();
     let unit = u64::try_from(total >> 64).map_or(u64::MAX, |over| over + 1);
+    // The texts, which may be much, are there once.
     let lines: Vec<String> = stacks
-        .iter()
-        .map(|(stack, value)| format!("{stack} {}", value / unit))
+        .into_iter()
+        .map(|(mut stack, value)| {
+            let _ = write!(stack, " {}", value / unit);
+            stack
+        })
         .collect();
 
     let mut options = flamegraph::Options::default();

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::memory;
 use crate::profile::Profile;
 use crate::stacks::{Name, Names};
 
@@ -66,7 +67,7 @@ pub fn write(profile: &Profile, top: usize, out: &mut impl Write) -> io::Result<
         return Ok(());
     }
 
-    let rows = rows(profile);
+    let rows = rows(profile)?;
     writeln!(
         out,
         "\n{:>10} {:>7} {:>7} {:>10} {:>7} {:>9}  place",
@@ -95,10 +96,11 @@ pub fn write(profile: &Profile, top: usize, out: &mut impl Write) -> io::Result<
 }
 
 /// All places, those with the most flat value first.
-fn rows(profile: &Profile) -> Vec<(Place, Row)> {
+fn rows(profile: &Profile) -> io::Result<Vec<(Place, Row)>> {
     let mut rows: HashMap<Place, Row> = HashMap::new();
     let mut seen = HashSet::new();
     for sample in &profile.samples {
+        memory::check()?;
         let value = profile.value(sample);
         let mut places = profile
             .frames(sample)
@@ -138,7 +140,7 @@ fn rows(profile: &Profile) -> Vec<(Place, Row)> {
             place,
         )
     });
-    rows
+    Ok(rows)
 }
 
 /// The place as text, on one line whatever is in the trace.
