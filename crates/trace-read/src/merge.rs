@@ -1,5 +1,7 @@
 //! One generation's events: those of its workers and its CPU samples, merged.
 
+mod parked;
+
 use std::sync::Arc;
 
 use trace_format::EventKind;
@@ -17,6 +19,8 @@ use crate::step::{Step, known};
 use crate::steps::{Keep, Show, Sink};
 use crate::tables::Tables;
 
+use self::parked::Parked;
+
 /// Merges the events of one generation after the other.
 #[derive(Debug)]
 pub(crate) struct Merge {
@@ -26,8 +30,9 @@ pub(crate) struct Merge {
     /// One for each of its workers.
     cursors: Vec<Cursor>,
     frontier: Frontier,
-    /// The cursors that were in it when none could go on, in a generation that is
-    /// cut off.
+    /// Those that wait in a generation that is cut off: not in the frontier.
+    parked: Parked,
+    /// The cursors that were there when none could go on, in such a generation.
     left: Frontier,
     /// Its next CPU sample.
     sample: usize,
@@ -58,6 +63,7 @@ impl Merge {
             is_open: false,
             cursors: Vec::new(),
             frontier: Frontier::default(),
+            parked: Parked::default(),
             left: Frontier::default(),
             sample: 0,
             sample_time: i64::MAX,
@@ -115,6 +121,7 @@ impl Merge {
         self.is_open = false;
         self.cursors.clear();
         self.frontier.clear();
+        self.parked.clear();
         self.sample_time = i64::MAX;
         let empty = Box::new(Generation::new(self.generation.version));
         let mut generation = std::mem::replace(&mut self.generation, empty);
@@ -243,6 +250,9 @@ impl Merge {
     fn find<S: Sink>(&mut self, sink: &mut S) -> bool {
         self.order.steps.clear();
         let mut more = true;
+        if !self.parked.is_empty() {
+            more = self.find_past_parked(sink);
+        }
         while more && !self.order.steps.is_enough() {
             more = match self.frontier.first() {
                 Some(first) if self.sample_time >= first.time => self.drain(first, sink),
@@ -281,6 +291,10 @@ impl Merge {
             Why::Later => {}
             Why::End => self.frontier.remove(0),
             Why::Bytes(error) => return self.leave_out(0, error),
+            Why::Waits if self.generation.is_cut => {
+                self.park(first);
+                return self.find_past_parked(sink);
+            }
             Why::Waits => {
                 self.frontier.update_first(time);
                 return self.try_others(sink);
@@ -340,16 +354,11 @@ impl Merge {
         while patience > 0
             && let Some(entry) = self.frontier.get(at)
         {
-            // Where those before wait in vain, a CPU sample need not.
-            if self.generation.is_cut && self.sample_time < entry.time {
-                self.patience = patience;
-                return self.take_sample(sink);
-            }
             let cursor = &mut self.cursors[entry.cursor as usize];
             self.order.appears(cursor.worker);
             let why = step(cursor, &mut self.order, &self.generation, sink);
             let time = cursor.time();
-            match self.unless_missing(entry, why) {
+            match why {
                 Why::Waits => {
                     at += 1;
                     patience -= 1;
@@ -373,18 +382,11 @@ impl Merge {
         let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
         let (at, kind) = (self.place(cursor), cursor.event.kind);
         let workers = self.frontier.len() as u64;
-        let error = match patience {
+        self.stop(match patience {
             0 => ReadError::Tangled { at, kind, workers },
             _ => ReadError::Stuck { at, kind, workers },
-        };
-        if !self.generation.is_cut {
-            self.stop(error);
-            return false;
-        }
-        // What they wait for is missing. CPU samples wait for nothing.
-        self.note(error);
-        self.left = std::mem::take(&mut self.frontier);
-        self.take_sample(sink)
+        });
+        false
     }
 
     /// Where batches may be missing, an event that cannot have happened may lack one
@@ -431,6 +433,7 @@ impl Merge {
     fn stop(&mut self, error: ReadError) {
         self.note(error);
         self.frontier.clear();
+        self.parked.clear();
         self.seek_sample(usize::MAX);
     }
 }

@@ -197,6 +197,22 @@ impl Order {
         self.carried.as_ref()
     }
 
+    /// The task that the worker in slot `w` runs and the proc that it holds, if any.
+    pub fn holds(&self, w: u32) -> (u64, u64) {
+        (self.workers.task(w).id, self.workers.proc(w).id)
+    }
+
+    /// The number that the next event of this task has to have.
+    pub fn next_of_task(&self, id: u64) -> Option<u64> {
+        Some(self.tasks[self.tasks.slot(id)?].next_number())
+    }
+
+    /// The number that the next event of this proc has to have.
+    pub fn next_of_proc(&self, id: u64) -> Option<u64> {
+        let proc = &self.procs[self.procs.slot(id)?];
+        Some(proc.sequence.number.wrapping_add(1))
+    }
+
     /// Notes that events of the worker in slot `w` are going to be tried.
     pub fn appears(&mut self, w: u32) {
         self.workers.appears(w);

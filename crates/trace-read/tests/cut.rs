@@ -18,9 +18,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{found, lines};
 use torn::Torn;
-use trace_format::EventKind;
 use trace_format::limits::NO_THREAD;
+use trace_format::{BatchHeader, EventKind, Version};
 use trace_read::event::{ProcState, TaskState};
+use trace_read::raw::{Payload, RawWriter};
 use trace_read::{Kind, Left, Missing, ReadError, Reader, WorkerId};
 
 fn config(cases: u32) -> ProptestConfig {
@@ -301,4 +302,60 @@ Stack id=5 nframes=1
     };
     assert_eq!(reader.missing(), missing);
     assert_eq!(reader.salvaged(), 6);
+}
+
+/// However many workers wait for what is missing, all events of the others are told,
+/// and those of workers that wait for these.
+#[test]
+fn many_workers_wait_in_vain() {
+    const WAIT: u64 = 1_000;
+    const TURNS: u64 = 3_000;
+    let mut writer = RawWriter::new(Vec::new(), Version::Go126).expect("memory takes it");
+    let mut batch = |thread, time, payload: &Payload| {
+        let header = BatchHeader {
+            generation: 1,
+            thread,
+            time,
+        };
+        writer.batch(&header, payload).expect("memory takes it");
+    };
+    let mut clock = Payload::new();
+    clock
+        .event(EventKind::Sync, &[])
+        .event(EventKind::Frequency, &[1_000_000_000])
+        .event(EventKind::ClockSnapshot, &[0, 0, 0, 0]);
+    batch(NO_THREAD, 0, &clock);
+    for worker in 1..=WAIT {
+        let mut payload = Payload::new();
+        match worker % 3 {
+            0 => payload.event(EventKind::GoStart, &[1, 999, worker]),
+            1 => payload.event(EventKind::ProcStart, &[1, 999, worker]),
+            _ => payload.event(EventKind::GoStop, &[1, 0, 0]),
+        };
+        batch(worker, 1, &payload);
+    }
+    // Two take turns with a task, and each needs the other.
+    for (worker, task) in [(WAIT + 1, 1), (WAIT + 2, 2)] {
+        let mut payload = Payload::new();
+        payload
+            .event(EventKind::ProcStatus, &[worker, worker, 1])
+            .event(EventKind::GoStatus, &[1, task, worker, 2]);
+        for turn in 0..TURNS {
+            let other = 3 - task;
+            match task {
+                1 => payload
+                    .event(EventKind::GoBlock, &[9, 0, 0])
+                    .event(EventKind::GoStart, &[2, 1, 2 * turn + 2])
+                    .event(EventKind::GoUnblock, &[1, other, 2 * turn + 1, 0]),
+                _ => payload
+                    .event(EventKind::GoUnblock, &[4, other, 2 * turn + 1, 0])
+                    .event(EventKind::GoBlock, &[3, 0, 0])
+                    .event(EventKind::GoStart, &[5, task, 2 * turn + 2]),
+            };
+        }
+        batch(worker, 2, &payload);
+    }
+    let read = read(&writer.into_inner());
+    assert_eq!(read.left.len() as u64, WAIT);
+    assert_eq!(read.events, 2 * (2 + 3 * TURNS));
 }

@@ -46,6 +46,11 @@ impl Task {
         Sequence { number, round }.is_followed_by(next)
     }
 
+    /// The number of the event that comes next.
+    pub fn next_number(&self) -> u64 {
+        self.number.wrapping_add(1)
+    }
+
     /// Makes this its last sequence number.
     #[inline(always)]
     pub fn set_sequence(&mut self, last: Sequence) {

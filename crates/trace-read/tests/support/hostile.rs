@@ -297,5 +297,29 @@ pub fn files(size: usize) -> Vec<(&'static str, Vec<u8>)> {
             }),
         ),
         ("a size claimed", claims),
+        (
+            "workers that wait in a file that is cut off",
+            cut_off(filled(
+                size,
+                |file, n| {
+                    let mut waits = Payload::new();
+                    waits.event(GoStart, &[0, sparse(n), 9]);
+                    file.batch(sparse(n), &waits);
+                },
+                1,
+            )),
+        ),
+        (
+            "strings and stacks that are missing",
+            cut_off(on_task(size, |p, id| {
+                p.event(UserLog, &[0, 0, id, id + 1, id]);
+            })),
+        ),
     ]
+}
+
+/// The file without the mark at its end.
+fn cut_off(mut file: Vec<u8>) -> Vec<u8> {
+    file.pop();
+    file
 }
