@@ -6,6 +6,7 @@ mod diff;
 mod dump;
 mod export;
 mod memory;
+mod meter;
 mod profile;
 mod progress;
 mod shell;
@@ -22,6 +23,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use trace_tools::{ToolError, input};
 
+use crate::cli::meter::Metered;
 use crate::cli::progress::Progress;
 
 /// The exit status of a command that was asked for in a wrong way, as clap has
@@ -33,7 +35,8 @@ const USAGE: u8 = 2;
 /// Reads those of runtime-trace and those that Go 1.22 to 1.27 record, also
 /// compressed with gzip or zstd, from a file or, named `-`, from standard input.
 /// Whatever can be read of a damaged trace is used; the error follows on standard
-/// error and the exit status is 1. It is 2 if a command is used in a wrong way.
+/// error and the exit status is 1. An output of more than 64 MiB that has more than
+/// 100 times the bytes of its trace is warned of there, once, while it is written. It is 2 if a command is used in a wrong way.
 #[derive(Debug, Parser)]
 #[command(
     name = "rtrace",
@@ -85,7 +88,7 @@ impl Trace {
         analysis: impl FnOnce(input::Bytes) -> Result<T, ToolError>,
     ) -> Result<T, ToolError> {
         let progress = Progress::of(&self.path);
-        let read = input::open(&self.path, progress.watch()).and_then(analysis);
+        let read = input::open(&self.path, Metered(progress.watch())).and_then(analysis);
         progress.clear();
         read
     }
@@ -98,7 +101,7 @@ impl Trace {
         printer: impl FnOnce(input::Bytes) -> Result<T, ToolError>,
     ) -> Result<T, ToolError> {
         match io::stdout().is_terminal() {
-            true => input::open(&self.path, ()).and_then(printer),
+            true => input::open(&self.path, Metered(())).and_then(printer),
             false => self.analyse(printer),
         }
     }
@@ -109,9 +112,23 @@ impl Trace {
     }
 }
 
-/// Standard output, buffered. Whoever writes to it flushes it.
-fn output() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+/// Standard output, buffered and metered. Whoever writes to it flushes it.
+struct Stdout(BufWriter<StdoutLock<'static>>);
+
+fn output() -> Stdout {
+    Stdout(BufWriter::with_capacity(64 << 10, io::stdout().lock()))
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes)?;
+        meter::written(written);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Says in which way a command was used wrongly, where clap cannot know.

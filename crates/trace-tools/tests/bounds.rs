@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod hostile;
 
+#[path = "../../trace-read/tests/support/slow.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod slow;
+
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -183,5 +187,27 @@ fn an_analysis_that_does_not_fit() {
         let said = format!("{args:?}: {:?}: {} {}", ran.status, ran.err, ran.out);
         assert_eq!(ran.status, Some(1), "{said}");
         assert!(said.contains("too much memory"), "{said}");
+    }
+}
+
+/// A small trace of deep stacks, of which each event has one.
+#[test]
+fn an_output_that_is_far_larger_than_the_trace() {
+    let deep = |size| {
+        let files = slow::slow(size).into_iter();
+        let mut deep = files.filter(|(name, _)| *name == "deep stacks, used");
+        deep.next().unwrap().1
+    };
+    let trace = deep(18_200);
+    for (args, times) in [(&["dump", "-"][..], 1), (&["summary", "-"], 0)] {
+        let ran = rtrace(args, 4_000_000, &trace, b"\0", 0);
+        assert_eq!(ran.status, Some(0), "{args:?}: {}", ran.err);
+        let told = "more than 100 times as large";
+        assert_eq!(
+            ran.err.matches(told).count(),
+            times,
+            "{args:?}: {}",
+            ran.err
+        );
     }
 }

@@ -2,12 +2,12 @@
 //! complete.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use trace_tools::ToolError;
 
-use crate::cli::output;
+use crate::cli::{Stdout, meter, output};
 
 /// The path that stands for standard output.
 const STDOUT: &str = "-";
@@ -16,7 +16,7 @@ const STDOUT: &str = "-";
 /// only by [`Sink::finish`]: what an error or a signal cuts off never looks
 /// whole.
 pub(super) enum Sink {
-    Stdout(BufWriter<StdoutLock<'static>>),
+    Stdout(Stdout),
     File(Unfinished),
 }
 
@@ -42,7 +42,11 @@ impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::File(file) => file.out.write(bytes),
+            Self::File(file) => {
+                let written = file.out.write(bytes)?;
+                meter::written(written);
+                Ok(written)
+            }
         }
     }
 
