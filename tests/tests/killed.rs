@@ -27,7 +27,7 @@ use trace_format::EventKind;
 use trace_read::{Event, Kind, ReadError, Reader};
 
 /// The share of what was said that must be read, of what had time to be written.
-const RECOVERED: f64 = 0.0;
+const RECOVERED: f64 = 0.95;
 
 /// So much time before the kill is enough to be written.
 const ENOUGH: u64 = 100_000_000;

@@ -407,6 +407,7 @@ pub fn live(ledger: &Path, trace: &Path, period: Duration, seed: u64) -> ! {
     let end = now() + LIFETIME.as_nanos() as u64;
     while now() < end {
         let began = now();
+        tracer.write_stacks(&mover);
         if tracer.advance_due() {
             tracer.advance(&mover).expect("it advances");
         }
