@@ -356,7 +356,7 @@ impl Runtime<'_, '_> {
 }
 
 impl Symbolizer for Runtime<'_, '_> {
-    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+    fn frames(&self, _: usize, visit: &mut dyn FnMut(Frame<'_>)) {
         visit(Frame {
             function: "bench.work",
             file: "bench.weft",
