@@ -156,10 +156,7 @@ impl Emit<'_, '_> {
     /// The ID that was kept, if it is of this generation of this tracer.
     #[inline]
     pub fn recall(&self, kept: KeptStack) -> Option<StackId<'_>> {
-        // With the epoch of this emission, whether found here or in the table: so `at`
-        // need not compare again.
-        let epoch = self.pen.epoch;
-        (kept.epoch == epoch).then_some(StackId::of(KeptStack { epoch, ..kept }))
+        (kept.epoch == self.pen.epoch).then_some(StackId::of(kept))
     }
 
     /// The number that stands for a stack in an event: 0, for none, if it is not of

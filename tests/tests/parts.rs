@@ -6,6 +6,7 @@ use std::time::Duration;
 use e2e::check::{Ends, check};
 use e2e::kept::pump;
 use e2e::lone::Silent;
+use e2e::sim::said::by_itself;
 use e2e::wire::Trace;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -94,7 +95,7 @@ fn compare(file: &[u8], threads: &[Thread<'_>]) -> Result<(), TestCaseError> {
     let generation = trace.generations.last().expect("it is begun");
     let mut found = vec![Vec::new(); THREADS];
     for event in generation.streams.values().flatten() {
-        if event.kind == EventKind::UserLog {
+        if event.kind == EventKind::UserLog && !by_itself(event, generation) {
             let [task, category, message, stack] = event.args;
             let names = [category, message].map(|id| generation.string(id));
             prop_assert!(names[0].is_some_and(|name| name.starts_with("category ")));

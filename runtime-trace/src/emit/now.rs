@@ -13,9 +13,8 @@
 //! 3. What the thread holds was told in that epoch (`told`), and its statuses are
 //!    there: [`Now::tell`] is called behind the statuses, never before. (An
 //!    emission that relies on this checks it, in debug builds.)
-//! 4. `usual` is 0 while the thread's task is in a system call, which it is at any rate
-//!    if the thread has no proc. So whatever may depend on that is decided out of the
-//!    usual way.
+//! 4. `usual` is 0 while the thread's task is in a system call. So whatever may
+//!    depend on that is decided out of the usual way.
 
 use core::cell::Cell;
 use core::ptr;
@@ -100,8 +99,7 @@ impl<'t> Now<'t> {
     }
 
     fn set_usual(&self) {
-        let has_proc = self.proc.get().is_some() || self.task_at.get() == 0;
-        let usual = self.counted.get() && self.syscall.get().is_none() && has_proc;
+        let usual = self.counted.get() && self.syscall.get().is_none();
         self.usual.set(if usual { self.epoch.get() } else { 0 });
     }
 
@@ -125,9 +123,8 @@ impl<'t> Now<'t> {
     /// The thread holds these, which the generation of `epoch` has the statuses of.
     pub(super) fn tell(&self, epoch: u64, proc: Option<&'t ProcTrace>, task: Option<&TaskTrace>) {
         self.told.set(epoch);
-        self.set_task(task);
         self.set_proc(proc);
-        self.set_usual();
+        self.set_task(task);
     }
 
     /// The proc is another now, mentioned in the same epoch.

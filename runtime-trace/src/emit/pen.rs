@@ -153,12 +153,9 @@ impl<'t> Pen<'_, 't> {
         task: Option<&TaskTrace>,
         needs_task: bool,
     ) -> bool {
-        // Invariant 4 of `Now`: a task is in no system call, and so has a proc.
-        let has = match needs_task {
-            true => task.is_some(),
-            false => proc.is_some(),
-        };
-        (has && self.knows(proc, task)) || self.may_annotate_after_all(proc, task, needs_task)
+        // Invariant 4 of `Now`: the task is in no system call.
+        let usual = proc.is_some() && (task.is_some() || !needs_task) && self.knows(proc, task);
+        usual || self.may_annotate_after_all(proc, task, needs_task)
     }
 
     #[cold]
