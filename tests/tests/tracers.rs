@@ -40,23 +40,19 @@ impl Program {
 }
 
 /// The tasks and the proc that one tracer has mentioned are mentioned by the next one
-/// as well, at whatever generation each of them is.
+/// as well, however many generations each of them has.
 #[test]
 fn tasks_go_from_one_tracer_to_another() {
     let program = Program::new();
-    // Generations without anything, and with something.
-    for (number, (idle, busy)) in [(0, 3), (1, 1), (0, 2), (2, 3)].into_iter().enumerate() {
+    for (number, generations) in [3, 1, 2, 3].into_iter().enumerate() {
         let tracer = Tracer::new();
         tracer.start(&Config::new(1), &Silent).expect("it starts");
         let mut recorder = Recorder::new(&tracer, &format!("tracers-{number}"));
         let worker = tracer.worker().expect("memory for a worker");
-        let generations = idle + busy;
-        for generation in 0..generations {
-            if generation >= idle {
-                program.goes_on(&worker);
-            }
+        for generation in 1..=generations {
+            program.goes_on(&worker);
             recorder.pump();
-            if generation + 1 < generations {
+            if generation < generations {
                 tracer.advance(&Silent).expect("the file has come this far");
             }
         }
