@@ -9,13 +9,13 @@ use trace_format::EventKind;
 use crate::contradiction::Contradiction;
 use crate::cursor::Cursor;
 use crate::error::{Place, ReadError};
-use crate::event::{Event, WorkerId};
+use crate::event::Event;
 use crate::frontier::{Entry, Frontier};
 use crate::generation::Generation;
-use crate::left::{Left, Missing};
+use crate::left::Missing;
 use crate::order::Order;
 use crate::reader::Observer;
-use crate::step::{Step, known};
+use crate::step::Step;
 use crate::steps::{Keep, Show, Sink};
 use crate::tables::Tables;
 
@@ -136,26 +136,6 @@ impl Merge {
     pub fn end(&mut self) {
         self.is_open = false;
         self.order.take_tables();
-    }
-
-    /// What is left of the workers' events, if none of them could go on and the
-    /// generation is cut off.
-    pub fn left(&self) -> impl ExactSizeIterator<Item = Left> {
-        self.left.all().iter().map(|entry| {
-            let cursor = &self.cursors[entry.cursor as usize];
-            let mut head = cursor.clone();
-            if !head.is_decoded {
-                // It is known that it can be.
-                let _ = head.advance(&self.generation);
-            }
-            Left {
-                worker: known(self.order.worker_id(cursor.worker)).map(WorkerId),
-                events: cursor.count(&self.generation),
-                from: head.event.time as u64,
-                kind: head.event.kind,
-                offset: head.event.offset,
-            }
-        })
     }
 
     /// The strings and stacks that are not there, of those that were asked for.

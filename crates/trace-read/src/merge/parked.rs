@@ -25,7 +25,9 @@ use trace_format::EventKind;
 use super::{Entry, Merge, Why, go_on, take};
 use crate::cursor::Timed;
 use crate::error::ReadError;
-use crate::step::NONE;
+use crate::event::WorkerId;
+use crate::left::Left;
+use crate::step::{NONE, known};
 use crate::steps::Sink;
 
 /// What a worker waits for.
@@ -62,6 +64,26 @@ impl Parked {
 }
 
 impl Merge {
+    /// What is left of the workers' events, if none of them could go on and the
+    /// generation is cut off.
+    pub fn left(&self) -> impl ExactSizeIterator<Item = Left> {
+        self.left.all().iter().map(|entry| {
+            let cursor = &self.cursors[entry.cursor as usize];
+            let mut head = cursor.clone();
+            if !head.is_decoded {
+                // It is known that it can be.
+                let _ = head.advance(&self.generation);
+            }
+            Left {
+                worker: known(self.order.worker_id(cursor.worker)).map(WorkerId),
+                events: cursor.count(&self.generation),
+                from: head.event.time as u64,
+                kind: head.event.kind,
+                offset: head.event.offset,
+            }
+        })
+    }
+
     /// Sets the first worker of the frontier aside, whose next event waits.
     pub(super) fn park(&mut self, first: Entry) {
         self.frontier.remove(0);
