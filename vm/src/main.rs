@@ -6,6 +6,8 @@
 
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code, reason = "it asks the system what there is")]
+mod limits;
 #[allow(unsafe_code, reason = "it asks the system about what it opens")]
 mod opened;
 #[allow(unsafe_code, reason = "it waits for a stream by the system's means")]
@@ -75,9 +77,9 @@ struct Run {
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     trace_period: u64,
     /// How much memory the trace may use: bytes, or a number of KiB, MiB or GiB;
-    /// 1MiB at least
-    #[arg(long, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = size::parse)]
-    trace_memory: usize,
+    /// 1MiB at least [default: 256MiB, or an eighth of a limited address space]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    trace_memory: Option<usize>,
     /// Begin the trace so long after the program's start, in milliseconds; if
     /// the program has ended by then, there is no trace and no file
     #[arg(long, value_name = "MS", requires = "trace")]
@@ -91,8 +93,7 @@ struct Run {
     args: Vec<String>,
 }
 
-/// [`DEFAULT_TRACE_MEMORY`] in words.
-const DEFAULT_MEMORY: &str = "256MiB";
+// The help says so.
 const _: () = assert!(DEFAULT_TRACE_MEMORY == 256 << 20);
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -174,6 +175,7 @@ fn disassemble(program: &Program) -> u8 {
 }
 
 fn run(run: Run) -> Result<u8, u8> {
+    limits::adapt();
     if run.trace.is_some() {
         vm::prepare_trace();
     }
@@ -197,7 +199,7 @@ fn run(run: Run) -> Result<u8, u8> {
                 next_file: trace_files::next(path, &opened),
                 version,
                 period: Duration::from_millis(run.trace_period),
-                memory_limit: run.trace_memory,
+                memory_limit: run.trace_memory.unwrap_or_else(limits::trace_memory),
                 ..TraceOptions::new(opened.file)
             })
         }
@@ -256,7 +258,7 @@ fn complain(message: &str) {
     if message.is_empty() {
         return;
     }
-    let _ = match Outlet::new(io::stderr(), &signals::INTERRUPT) {
+    let _ = match Outlet::new(io::stderr(), io::stderr(), &signals::INTERRUPT) {
         Ok(mut stderr) => stderr.write_all(message.as_bytes()),
         Err(_) => io::stderr().write_all(message.as_bytes()),
     };

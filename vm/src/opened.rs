@@ -17,9 +17,9 @@
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use vm::TraceFile;
@@ -30,7 +30,7 @@ const MODE: u32 = 0o600;
 /// A trace's first bytes are these, a version, a name and zeros.
 const BEGIN: &[u8] = b"go 1.";
 
-/// So often a file may be removed while we wait to open it.
+/// So often a file may become another one while we open it.
 const TRIES: u32 = 16;
 
 /// What a trace is written to.
@@ -108,14 +108,17 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Refused> {
         });
     }
     for _ in 0..TRIES {
-        let file = match flags(libc::O_NOFOLLOW).create(true).mode(MODE).open(path) {
-            Ok(file) => file,
+        let (file, reads) = match create(path) {
+            Ok(opened) => opened,
             Err(error) => return follow(path, error),
         };
         if !file.metadata()?.is_file() {
+            if reads {
+                continue;
+            }
             return special(file);
         }
-        if let Some(identity) = take(path, &file)? {
+        if let Some(identity) = take(&file, reads)? {
             return Ok(Opened {
                 file: file.into(),
                 named: Some(identity),
@@ -131,15 +134,14 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Refused> {
 /// If it is none, cannot be written to, or must not.
 pub(crate) fn open_regular(path: &Path) -> Result<File, Refused> {
     for _ in 0..TRIES {
-        let file = flags(libc::O_NOFOLLOW).create(true).mode(MODE).open(path);
-        let file = file.map_err(|error| match error.raw_os_error() {
+        let (file, reads) = create(path).map_err(|error| match error.raw_os_error() {
             Some(libc::ELOOP) => Refused::Link,
             _ => error.into(),
         })?;
         if !file.metadata()?.is_file() {
             return Err(Refused::NoTrace);
         }
-        if take(path, &file)?.is_some() {
+        if take(&file, reads)?.is_some() {
             return Ok(file);
         }
     }
@@ -158,6 +160,16 @@ pub(crate) fn remove_empty(path: &Path, identity: Identity) -> io::Result<()> {
         std::fs::remove_file(path)?;
     }
     Ok(())
+}
+
+/// Opens a file, which may have to be created, and no link. If it is a regular
+/// one it can be read as well: it is looked at, and there may be no second
+/// descriptor. (A pipe that could be read would never be without a reader.)
+fn create(path: &Path) -> io::Result<(File, bool)> {
+    let reads = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    let mut options = flags(libc::O_NOFOLLOW);
+    let file = options.read(reads).create(true).mode(MODE).open(path)?;
+    Ok((file, reads))
 }
 
 /// How all of them are opened: to write, and at once.
@@ -226,29 +238,19 @@ fn later(path: &Path, more: libc::c_int) -> Opened {
     }
 }
 
-/// Makes a regular file ours, and empty. None if it has been removed meanwhile.
-fn take(path: &Path, file: &File) -> Result<Option<Identity>, Refused> {
+/// Makes a regular file ours, and empty. None if it was removed meanwhile, or
+/// written to before it could be read.
+fn take(file: &File, reads: bool) -> Result<Option<Identity>, Refused> {
     if !lock(file)? {
         return Err(Refused::Locked);
     }
     let found = file.metadata()?;
-    if found.nlink() == 0 {
+    if found.nlink() == 0 || (found.len() > 0 && !reads) {
         return Ok(None);
     }
-    let identity = Identity::of(&found);
     if found.len() > 0 {
-        // A second time, since there may be no right to read it, and not to
-        // need one if it is empty.
-        let mut reads = OpenOptions::new();
-        reads
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW);
-        let mut again = reads.open(path)?;
-        if Identity::of(&again.metadata()?) != identity {
-            return Ok(None);
-        }
         let mut header = [0; 16];
-        let is_trace = match again.read_exact(&mut header) {
+        let is_trace = match file.read_exact_at(&mut header, 0) {
             Ok(()) => is_header(&header),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
             Err(error) => return Err(error.into()),
@@ -258,7 +260,7 @@ fn take(path: &Path, file: &File) -> Result<Option<Identity>, Refused> {
         }
         file.set_len(0)?;
     }
-    Ok(Some(identity))
+    Ok(Some(Identity::of(&found)))
 }
 
 /// Whether a file begins as a trace of whatever version does.

@@ -9,9 +9,9 @@
 //! A thread is stuck if its stream has no room, not if it is merely late: on a
 //! busy machine even its start can take longer than anybody waits for Ctrl-C.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -26,25 +26,37 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// reader can be told from none.
 const PIECE: usize = 16 << 10;
 
+/// What the thread has for a stack, bytes: it calls little.
+const STACK: usize = 256 << 10;
+
 /// Where the program prints.
 ///
 /// # Errors
-/// If there is no thread or no descriptor to be had.
+/// If there is no thread to be had.
 pub(crate) fn stdout(interrupt: &'static Interrupt) -> io::Result<Box<dyn Write + Send>> {
     let stdout = io::stdout();
-    let file = stdout.as_fd().try_clone_to_owned().map(File::from);
     // A regular file takes everything, and sooner without a thread.
-    match file.and_then(|file| file.metadata()) {
-        Ok(it) if it.is_file() => Ok(Box::new(stdout)),
-        _ => Ok(Box::new(Outlet::new(stdout, interrupt)?)),
+    if is_file(stdout.as_fd()) {
+        return Ok(Box::new(stdout));
     }
+    Ok(Box::new(Outlet::new(stdout, io::stdout(), interrupt)?))
+}
+
+fn is_file(stream: BorrowedFd<'_>) -> bool {
+    let mut found = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the pointer is to room for one of these, and the descriptor open.
+    if unsafe { libc::fstat(stream.as_raw_fd(), found.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: the call has filled it in.
+    let found = unsafe { found.assume_init() };
+    found.st_mode & libc::S_IFMT == libc::S_IFREG
 }
 
 /// A stream that is given up when an interrupt is raised and it takes nothing.
-#[derive(Debug)]
 pub(crate) struct Outlet {
     /// The stream again, to ask whether it has room.
-    stream: OwnedFd,
+    stream: Box<dyn AsFd + Send>,
     texts: Sender<Vec<u8>>,
     /// For each piece of a text in turn, its length; or why it and the rest of
     /// the text are not written.
@@ -54,17 +66,20 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
+    /// The stream comes twice; the second one is asked whether it has room.
+    ///
     /// # Errors
-    /// If there is no thread or no descriptor to be had.
+    /// If there is no thread to be had.
     pub(crate) fn new(
-        mut stream: impl Write + AsFd + Send + 'static,
+        mut stream: impl Write + Send + 'static,
+        again: impl AsFd + Send + 'static,
         interrupt: &'static Interrupt,
     ) -> io::Result<Self> {
-        let again = stream.as_fd().try_clone_to_owned()?;
         let (texts, incoming) = mpsc::channel::<Vec<u8>>();
         let (tell, written) = mpsc::channel();
         thread::Builder::new()
             .name("output".to_owned())
+            .stack_size(STACK)
             .spawn(move || {
                 for text in incoming {
                     for piece in text.chunks(PIECE) {
@@ -80,7 +95,7 @@ impl Outlet {
                 }
             })?;
         Ok(Outlet {
-            stream: again,
+            stream: Box::new(again),
             texts,
             written,
             interrupt,
@@ -92,7 +107,7 @@ impl Outlet {
     /// is stuck in the stream, it would not.
     fn has_room(&self) -> bool {
         let mut room = libc::pollfd {
-            fd: self.stream.as_raw_fd(),
+            fd: self.stream.as_fd().as_raw_fd(),
             events: libc::POLLOUT,
             revents: 0,
         };
@@ -142,8 +157,8 @@ impl Write for Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Read;
-    use std::os::fd::BorrowedFd;
     use std::sync::{Arc, Mutex};
 
     /// What always has room.
@@ -158,7 +173,7 @@ mod tests {
     type Seen = Arc<Mutex<(Vec<u8>, Vec<usize>)>>;
 
     /// Takes everything but what begins with an `x`.
-    struct Picky(Seen, File);
+    struct Picky(Seen);
 
     impl Write for Picky {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -177,18 +192,12 @@ mod tests {
         }
     }
 
-    impl AsFd for Picky {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.1.as_fd()
-        }
-    }
-
     #[test]
     fn what_is_written_is_there_whole_and_in_pieces() {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
         let mut outlet =
-            Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
+            Outlet::new(Picky(Arc::clone(&seen)), sink(), &INTERRUPT).expect("a thread");
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 1).collect();
         outlet.write_all(b"short").expect("it is taken");
         assert_eq!(seen.lock().expect("no panic").0, b"short");
@@ -203,7 +212,7 @@ mod tests {
         static INTERRUPT: Interrupt = Interrupt::new();
         let seen = Seen::default();
         let mut outlet =
-            Outlet::new(Picky(Arc::clone(&seen), sink()), &INTERRUPT).expect("a thread");
+            Outlet::new(Picky(Arc::clone(&seen)), sink(), &INTERRUPT).expect("a thread");
         let error = outlet.write_all(&[b'x'; 3 * PIECE]).expect_err("an x");
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         outlet.write_all(b"next").expect("it is taken");
@@ -215,7 +224,8 @@ mod tests {
         static INTERRUPT: Interrupt = Interrupt::new();
         INTERRUPT.raise(2);
         let (mut reader, stream) = io::pipe().expect("a pipe");
-        let mut outlet = Outlet::new(stream, &INTERRUPT).expect("a thread");
+        let again = stream.try_clone().expect("a descriptor");
+        let mut outlet = Outlet::new(stream, again, &INTERRUPT).expect("a thread");
         let error = outlet.write_all(&[0; 1 << 20]).expect_err("it is stuck");
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         // Too late.
@@ -238,17 +248,11 @@ mod tests {
         }
     }
 
-    impl AsFd for Late {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
-    }
-
     #[test]
     fn an_interrupt_does_not_give_a_late_thread_up() {
         static INTERRUPT: Interrupt = Interrupt::new();
         INTERRUPT.raise(2);
-        let mut outlet = Outlet::new(Late(sink()), &INTERRUPT).expect("a thread");
+        let mut outlet = Outlet::new(Late(sink()), sink(), &INTERRUPT).expect("a thread");
         outlet.write_all(b"text").expect("there is room");
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use vm::{End, Options, Outcome, TraceControl, TraceOptions, TraceReport, VmError, trace_control};
 
+/// What the thread has for a stack, bytes: it calls little.
+const STACK: usize = 256 << 10;
+
 /// Which part of a run is traced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
@@ -36,6 +39,13 @@ impl Part {
         let Some(trace) = trace else {
             return run(options).map(|outcome| (outcome.end, None));
         };
+        if self.after.is_zero() && self.length.is_none() {
+            options.trace = Some(trace);
+            return run(options).map(|outcome| {
+                let traced = outcome.trace.ok_or(VmError::Ended);
+                (outcome.end, Some(traced))
+            });
+        }
         let (control, requests) = trace_control();
         options.control = Some(requests);
         let later = if self.after.is_zero() {
@@ -49,6 +59,7 @@ impl Part {
             let (running, ended) = channel();
             let timer = thread::Builder::new()
                 .name("trace timer".to_owned())
+                .stack_size(STACK)
                 .spawn_scoped(scope, move || self.keep(&control, later, &ended))
                 .map_err(VmError::Thread)?;
             let outcome = run(options);

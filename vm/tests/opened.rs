@@ -258,16 +258,12 @@ fn descriptors_are_taken_as_they_are() {
     assert_refused(&output, "/dev/fd/99", "Bad file descriptor");
 }
 
-#[test]
-fn a_lack_of_descriptors_is_told_as_that() {
-    let pipes = Pipes::new("descriptor", 0);
-    let trace = pipes.folder.join("out.trace");
-    fs::write(&trace, TRACE).expect("the folder can be written to");
-    let mut weft = weft(&pipes.folder, PROGRAM);
-    let limit = || {
+/// Has a command run with so many descriptors at most.
+fn limit_descriptors(weft: &mut Command, most: u64) {
+    let limit = move || {
         let limit = libc::rlimit {
-            rlim_cur: 4,
-            rlim_max: 4,
+            rlim_cur: most,
+            rlim_max: most,
         };
         // SAFETY: the pointer is to one of these.
         match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
@@ -277,9 +273,38 @@ fn a_lack_of_descriptors_is_told_as_that() {
     };
     // SAFETY: it makes a single system call, as it may between fork and exec.
     unsafe { weft.pre_exec(limit) };
-    // One for the file, and none to see what is in it.
-    let output = weft.arg("out.trace").stdin(Stdio::null()).output();
-    let output = output.expect("weft runs");
-    assert_refused(&output, "out.trace", "Too many open files");
-    assert_eq!(fs::read(&trace).expect("it is there"), TRACE);
+}
+
+#[test]
+fn a_trace_takes_one_descriptor() {
+    let pipes = Pipes::new("descriptor", 0);
+    // The second time it replaces a trace.
+    for _ in 0..2 {
+        let mut weft = weft(&pipes.folder, PROGRAM);
+        // With the first three, what it takes to read the program.
+        limit_descriptors(&mut weft, 4);
+        assert_traced(&weft.arg("out.trace").output().expect("weft runs"));
+        assert_whole(&pipes.folder.join("out.trace"));
+    }
+}
+
+#[test]
+fn a_lack_of_descriptors_is_told_as_that() {
+    let pipes = Pipes::new("no-descriptor", 0);
+    let output = weft(
+        &pipes.folder,
+        "fn main() { print(read_file(\"program.weft\")) }",
+    )
+    .arg("out.trace")
+    .output();
+    assert_traced(&output.expect("weft runs"));
+    let mut weft = weft(
+        &pipes.folder,
+        "fn main() { print(read_file(\"program.weft\")) }",
+    );
+    limit_descriptors(&mut weft, 4);
+    let output = weft.arg("out.trace").output().expect("weft runs");
+    let begin = "error: cannot read \"program.weft\": Too many open files";
+    assert!(said(&output).starts_with(begin), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use runtime_trace::{AdvanceError, Config, StartError, StopError, Version};
 
 use super::host::SchedulerHost;
-use super::sink::{Closing, Sink, Written, drain};
+use super::sink::{Closing, STACK, Sink, Written, drain};
 use crate::control::{Answer, Request, TraceControl, TraceRequests};
 use crate::error::VmError;
 use crate::options::{TraceFile, TraceOptions, TraceVersion};
@@ -61,6 +61,7 @@ pub(crate) fn run_recorded<T>(
         let first = first.map(|options| Request::Start(options, answer));
         let recorder = thread::Builder::new()
             .name("trace recorder".to_owned())
+            .stack_size(STACK)
             .spawn_scoped(scope, move || serve(shared, workers, first, &requests))
             .map_err(VmError::Thread)?;
         // No answer: there is no first trace, or that thread has panicked, and
@@ -307,6 +308,7 @@ impl Recording<'_, '_> {
             let (begin, begun) = channel();
             let drained = thread::Builder::new()
                 .name("trace writer".to_owned())
+                .stack_size(STACK)
                 .spawn_scoped(scope, move || drain(tracer, &begun, closing))
                 .map_err(VmError::Thread)?;
             tracer

@@ -80,6 +80,10 @@ impl<'a> Closing<'a> {
     }
 }
 
+/// What each thread of a trace has for a stack, bytes: they call little, and a
+/// traced program is to have room where an untraced one has.
+pub(super) const STACK: usize = 256 << 10;
+
 /// How often somebody who waits looks whether something has changed.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -179,6 +183,7 @@ impl Sink {
         let own = Arc::clone(&progress);
         thread::Builder::new()
             .name("trace sink".to_owned())
+            .stack_size(STACK)
             .spawn(move || {
                 block_signals();
                 let mut file = Some(file);
