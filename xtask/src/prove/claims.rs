@@ -284,16 +284,77 @@ const FAILURES: &[Check] = &[
         &[TRACER, VM],
         "A program does not wait for a file that stalls, however long; in the end the file is \
          given up, and said to be.",
-        "a pipe that is read late, and one that is never read, with programs that end by \
-         themselves or by a signal",
-        &[Named::of(
-            "vm",
-            "sinks",
-            &[
-                "a_program_goes_on_while_its_trace_is_stuck",
-                "a_trace_that_is_stuck_for_ever_is_given_up",
-            ],
-        )],
+        "a pipe that is read late, one that is never read, and one that nobody opens or opens \
+         late, with programs that end by themselves or by a signal",
+        &[
+            Named::of(
+                "vm",
+                "sinks",
+                &[
+                    "a_program_goes_on_while_its_trace_is_stuck",
+                    "a_trace_that_is_stuck_for_ever_is_given_up",
+                ],
+            ),
+            Named::of(
+                "vm",
+                "opened",
+                &[
+                    "a_pipe_without_a_reader_keeps_no_program_from_starting",
+                    "a_pipe_that_nobody_ever_reads_is_given_up",
+                ],
+            ),
+        ],
+    ),
+    tests(
+        "asked-to-end",
+        &[TRACER, VM],
+        "SIGINT, SIGTERM and SIGHUP end a program and finish its trace, also if they come twice \
+         within a second, and within 10 s; one that is ignored at the start stays ignored.",
+        "signals to programs that work, wait, read, print and cannot print; twice to one whose \
+         trace is stuck; a trace and an output that are read too slowly",
+        &[
+            Named::of(
+                "vm",
+                "signals",
+                &[
+                    "a_signal_that_comes_twice_at_once_is_one_wish",
+                    "an_ignored_signal_stays_ignored",
+                    "after_a_signal_a_file_that_takes_little_is_given_up",
+                    "a_program_that_does_not_end_after_a_signal_is_ended",
+                ],
+            ),
+            Named::of(
+                "vm",
+                "cli",
+                &[
+                    "a_signal_stops_the_program_and_finishes_the_trace",
+                    "one_signal_stops_a_program_that_cannot_write",
+                    "a_second_ctrl_c_ends_even_a_program_whose_trace_cannot_be_finished",
+                ],
+            ),
+        ],
+    ),
+    tests(
+        "replaces-traces-only",
+        &[VM],
+        "A trace's file is for its owner only, replaces nothing but an empty file or a trace, is \
+         reached by no link, and is one program's at a time.",
+        "files of all kinds, links, pipes and descriptors as `--trace`, and as the further files of \
+         a trace; two programs at once",
+        &[
+            Named::of(
+                "vm",
+                "opened",
+                &[
+                    "what_is_no_trace_is_not_replaced",
+                    "links_to_files_are_not_followed",
+                    "a_new_file_is_for_its_owner_only",
+                    "two_programs_do_not_record_into_one_file",
+                    "descriptors_are_taken_as_they_are",
+                ],
+            ),
+            Named::of("vm", "resumed", &["the_command_line_names_each_file"]),
+        ],
     ),
     tests(
         "fork",
@@ -386,10 +447,18 @@ const FAILURES: &[Check] = &[
     tests(
         "nothing-changes",
         &[TRACER, VM, FRONT_END, PROGRAMS],
-        "A program's output and exit status are the same with and without a trace.",
+        "A program's output and exit status are the same with and without a trace, where there is \
+         one descriptor for it and, of a limited address space, an eighth and 8 MiB.",
         "all examples and test programs with 1, 2, 8 and 64 workers, generated programs whose \
-         result is known, the command line, and signals that end a program; traced and not",
+         result is known, the command line, and signals that end a program; address spaces from \
+         100 to 250 MB, and the least that it runs in; four descriptors; traced and not",
         &[
+            Named::of(
+                "vm",
+                "limits",
+                &["where_addresses_are_few_a_traced_program_does_as_an_untraced_one"],
+            ),
+            Named::of("vm", "opened", &["a_trace_takes_one_descriptor"]),
             Named::of(
                 "vm",
                 "cli",
