@@ -34,8 +34,15 @@ pub(super) enum Part {
 pub(super) fn run(book: &Book<'_>, checks: &[&'static Check]) -> Result<(), XtaskError> {
     let stale = stale::of(book, checks)?;
     let mut failed = Vec::new();
+    let mut in_full = Duration::ZERO;
     for (check, part) in parts(&stale, checks) {
         println!("\n== {}: {}", check.name, check.claim);
+        let is_all = matches!(part, Part::All);
+        // They may take longer than they did: here nothing may be built yet.
+        if is_all && in_full >= TIME {
+            println!("left out: there is no time left");
+            continue;
+        }
         let begin = Instant::now();
         let (what, figures) = match part {
             Part::All => ("all of it", check.run()),
@@ -46,6 +53,9 @@ pub(super) fn run(book: &Book<'_>, checks: &[&'static Check]) -> Result<(), Xtas
                 continue;
             }
         };
+        if is_all {
+            in_full += begin.elapsed();
+        }
         let seconds = begin.elapsed().as_secs_f64().ceil();
         match figures {
             Ok(figures) => println!("{}: ok, {what}, {seconds} s: {figures}", check.name),
