@@ -13,6 +13,7 @@ use trace_format::end::End;
 use trace_read::{Event, Kind, Observer, ReadError, TaskId};
 
 use crate::error::ToolError;
+use crate::escape::{Json, Line};
 use crate::input::Bytes;
 use crate::loss::Losses;
 use crate::notes::Notes;
@@ -176,11 +177,12 @@ impl Check {
     ///
     /// If `out` fails.
     pub fn print(&self, name: &str, paint: Paint, out: &mut impl Write) -> io::Result<()> {
+        let name = Line(name);
         for finding in self.findings() {
-            writeln!(out, "{name}: {}: {finding}", paint.bad("error"))?;
+            writeln!(out, "{name}: {}: {}", paint.bad("error"), Line(&finding))?;
         }
         for note in self.notes() {
-            writeln!(out, "{name}: {}: {note}", paint.note("note"))?;
+            writeln!(out, "{name}: {}: {}", paint.note("note"), Line(&note))?;
         }
         let Some(version) = self.version else {
             return Ok(());
@@ -231,7 +233,7 @@ impl Check {
             "errors": self.findings(),
             "notes": self.notes(),
         });
-        writeln!(out, "{object}")
+        writeln!(out, "{}", Json(&object.to_string()))
     }
 }
 

@@ -14,6 +14,7 @@ mod sink;
 mod summary;
 
 use std::borrow::Cow;
+use std::env;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use trace_tools::{ToolError, input};
+use trace_tools::{ToolError, escape, input};
 
 use crate::cli::meter::Metered;
 use crate::cli::progress::Progress;
@@ -143,9 +144,36 @@ fn misused(command: &str, kind: ErrorKind, message: impl Display) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
+/// Says why the arguments cannot be used, or what was asked of clap itself.
+///
+/// Clap repeats arguments as they are, and they may be files' names. Where one has
+/// something that is not shown, all of it is printed without colours.
+fn refused(error: &clap::Error) -> ExitCode {
+    let hidden = |text: &String| !text.chars().all(escape::is_shown);
+    let arguments = env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let hidden: Vec<_> = arguments.filter(hidden).collect();
+    // There is nobody left to tell if standard error is closed.
+    let _ = match hidden.is_empty() {
+        true => error.print(),
+        false => {
+            let mut text = error.render().to_string();
+            for argument in &hidden {
+                text = text.replace(argument, &escape::Line(argument).to_string());
+            }
+            // What is left: parts of arguments.
+            let mut lines = text.lines();
+            lines.try_for_each(|line| writeln!(io::stderr(), "{}", escape::Line(line)))
+        }
+    };
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+}
+
 /// Runs what the arguments ask for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     memory::bound(cli.max_memory);
     let result = match &cli.command {
         Command::Check(options) => check::run(options),
@@ -163,7 +191,8 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         // There is nobody left to tell if standard error is closed, too.
-        let _ = writeln!(io::stderr(), "rtrace: {error}");
+        let error = error.to_string();
+        let _ = writeln!(io::stderr(), "rtrace: {}", escape::Line(&error));
         ExitCode::FAILURE
     })
 }

@@ -4,7 +4,6 @@ mod filter;
 mod json;
 mod line;
 mod parsed;
-mod quote;
 mod selected;
 mod stack_text;
 mod wire;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use trace_read::ReadError;
 
+use crate::escape;
 use crate::memory;
 
 use crate::rest::Rest;
@@ -104,7 +105,7 @@ impl From<io::Error> for ToolError {
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { path, error } => write!(f, "cannot open {}: {error}", path.display()),
+            Self::Open { path, error } => write!(f, "cannot open {}: {error}", escape::file(path)),
             Self::Trace { first, more: 0 } => first.fmt(f),
             Self::Trace { first, more } => write!(f, "{first} (and {more} more errors)"),
             Self::Damaged { error, events, .. } if matches!(**error, ReadError::Memory { .. }) => {
@@ -135,9 +136,9 @@ impl fmt::Display for ToolError {
                 write!(f, "no kind of event is called {name:?}; there are ")?;
                 f.write_str(&known.join(", "))
             }
-            Self::Of { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Of { path, error } => write!(f, "{}: {error}", escape::file(path)),
             Self::OutputFile { path, error } => {
-                write!(f, "cannot write {}: {error}", path.display())
+                write!(f, "cannot write {}: {error}", escape::file(path))
             }
         }
     }

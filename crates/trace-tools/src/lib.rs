@@ -20,6 +20,7 @@ pub mod check;
 pub mod diff;
 pub mod dump;
 mod error;
+pub mod escape;
 pub mod export;
 pub mod input;
 pub mod intervals;

@@ -1,5 +1,4 @@
-//! Numbers as people read them: durations and their changes; and texts that a trace
-//! holds, made safe to print.
+//! Numbers as people read them: durations and their changes.
 
 use std::fmt;
 
@@ -43,28 +42,6 @@ impl fmt::Display for Change {
     }
 }
 
-/// A text of the trace on one line: control characters are escaped, and one that
-/// is empty is said to be unknown.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown<'a>(pub &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("(unknown)");
-        }
-        for part in self.0.split_inclusive(char::is_control) {
-            match part.char_indices().next_back() {
-                Some((at, last)) if last.is_control() => {
-                    write!(f, "{}{}", &part[..at], last.escape_default())?;
-                }
-                _ => f.write_str(part)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,17 +70,5 @@ mod tests {
             format!("{:>8}|{:>8}", Change(7), Nanos(7)),
             "   +7 ns|    7 ns"
         );
-    }
-
-    #[test]
-    fn texts() {
-        for (text, shown) in [
-            ("", "(unknown)"),
-            ("main.run", "main.run"),
-            ("a\nb\x1b[31m", "a\\nb\\u{1b}[31m"),
-            ("\n\n", "\\n\\n"),
-        ] {
-            assert_eq!(Shown(text).to_string(), shown);
-        }
     }
 }

@@ -11,6 +11,7 @@ use expect_test::{Expect, expect};
 use prost::Message;
 use serde_json::Value as Json;
 use support::{input, known};
+use trace_tools::escape::Cells;
 use trace_tools::export::perfetto::message::{SEQ_INCREMENTAL_STATE_CLEARED, TracePacket, Type};
 use trace_tools::export::{
     self, Chrome, Exported, Group, Head, Limit, Mark, Perfetto, Place, Sink, Track, TrackId, Value,
@@ -217,7 +218,7 @@ fn tasks_beyond_the_limit_are_on_procs_only() {
 #[test]
 fn a_table_has_a_row_for_each_interval() {
     let mut out = Vec::new();
-    csv::export(input(&known(0)), &mut out).unwrap();
+    csv::export(input(&known(0)), Cells::Exact, &mut out).unwrap();
     expect![[r#"
         task,function,state,reason,start,end,duration,open,proc,worker,by,stack
         1,main.main,Running,,1000,1200,200,0,0,7,,main.main

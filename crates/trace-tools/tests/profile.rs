@@ -263,7 +263,7 @@ fn tables() {
               flat   flat%    sum%        cum    cum%     count  place
              100ns  72.99%  72.99%      100ns  72.99%         1  main.main main.weft:13 [chan receive]
               30ns  21.90%  94.89%       30ns  21.90%         1  main.worker[struct { a; b int }] main.weft:23 [sleep]
-               7ns   5.11% 100.00%        7ns   5.11%         1  odd�7 main.weft:31 [network]
+               7ns   5.11% 100.00%        7ns   5.11%         1  odd\n7 main.weft:31 [network]
                0ns   0.00% 100.00%        7ns   5.11%         0  main.main main.weft:12 [network]
     "#]],
     );
@@ -289,7 +289,7 @@ fn tables() {
 
               flat   flat%    sum%        cum    cum%     count  place
                  2  66.67%  66.67%          2  66.67%         2  main.worker[struct { a; b int }] main.weft:23
-                 1  33.33% 100.00%          1  33.33%         1  odd�7 main.weft:31
+                 1  33.33% 100.00%          1  33.33%         1  odd\n7 main.weft:31
                  0   0.00% 100.00%          1  33.33%         0  main.main main.weft:12
     "#]],
     );

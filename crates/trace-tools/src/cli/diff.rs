@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::error::ErrorKind;
 use trace_tools::diff::{Diff, Side};
+use trace_tools::escape::Line;
 use trace_tools::{ToolError, input};
 
 use crate::cli::{Trace, misused, output};
@@ -77,7 +78,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
     let after = whole(diff.after, &options.after);
     if let (Err(error), Err(_)) = (&before, &after) {
         // There is nobody left to tell if standard error is closed.
-        let _ = writeln!(io::stderr(), "rtrace: {error}");
+        let error = error.to_string();
+        let _ = writeln!(io::stderr(), "rtrace: {}", Line(&error));
     }
     after.and(before)?;
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use trace_tools::ToolError;
+use trace_tools::escape::Cells;
 use trace_tools::export::{self, Chrome, Exported, Limit, Perfetto, csv};
 
 use crate::cli::sink::Sink;
@@ -43,6 +44,13 @@ pub(super) struct Options {
     /// output
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// With `--format csv`: make cells harmless to a spreadsheet, which takes one
+    /// that begins with =, +, -, @, a tab or a carriage return for a formula and
+    /// may run it. Such a cell gets an apostrophe before it. Without this, cells
+    /// are exact, as databases want them, and what cannot be seen is escaped only
+    /// on a terminal
+    #[arg(long)]
+    spreadsheet: bool,
     /// How many tasks get tracks of their own: the first N, `all` or `none`;
     /// viewers get slow with very many. What tasks do on procs is written of all
     #[arg(long, value_name = "N", default_value = "10000")]
@@ -68,12 +76,24 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
             "perfetto is binary: name a file with -o, or `-o -` to have it on the terminal",
         ));
     }
+    if options.spreadsheet && options.format != Format::Csv {
+        return Ok(misused(
+            "export",
+            ErrorKind::ArgumentConflict,
+            "--spreadsheet goes only with --format csv",
+        ));
+    }
     let mut sink = Sink::open(options.output.as_deref())?;
+    let cells = match options.spreadsheet {
+        true => Cells::Spreadsheet,
+        false if sink.is_terminal() => Cells::Shown,
+        false => Cells::Exact,
+    };
     let limit = options.tasks;
     let exported = options.trace.stream(|input| match options.format {
         Format::Chrome => export::export(input, limit, &mut Chrome::new(&mut sink)),
         Format::Perfetto => export::export(input, limit, &mut Perfetto::new(&mut sink)),
-        Format::Csv => csv::export(input, &mut sink),
+        Format::Csv => csv::export(input, cells, &mut sink),
     })?;
     sink.finish()?;
     if exported.left_out > 0 && limit != Limit::First(0) {

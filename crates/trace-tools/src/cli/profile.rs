@@ -1,12 +1,13 @@
 //! `rtrace profile`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use trace_tools::ToolError;
+use trace_tools::escape::Line;
 use trace_tools::profile::{self, Profile, What, folded, pprof, svg, text};
 
 use crate::cli::sink::Sink;
@@ -106,6 +107,16 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
             "--all-reasons goes only with --kind block",
         ));
     }
+    if matches!(options.format, Format::Pprof)
+        && options.output.is_none()
+        && io::stdout().is_terminal()
+    {
+        return Ok(misused(
+            "profile",
+            ErrorKind::MissingRequiredArgument,
+            "pprof is binary: name a file with -o, or `-o -` to have it on the terminal",
+        ));
+    }
     let wanted = profile::Options {
         what: options.kind.what(),
         all_reasons: options.all_reasons,
@@ -126,8 +137,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
         // There is nobody left to tell if standard error is closed.
         let _ = writeln!(
             io::stderr(),
-            "rtrace: there are no {} in {name}",
-            wanted.what.plural()
+            "rtrace: there are no {} in {}",
+            wanted.what.plural(),
+            Line(&name)
         );
     }
     outcome.whole()?;

@@ -2,7 +2,7 @@
 //! complete.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use trace_tools::ToolError;
@@ -26,6 +26,14 @@ impl Sink {
         match path {
             Some(path) if path != Path::new(STDOUT) => Unfinished::create(path).map(Self::File),
             _ => Ok(Self::Stdout(output())),
+        }
+    }
+
+    /// Whether somebody looks at it as it comes.
+    pub(super) fn is_terminal(&self) -> bool {
+        match self {
+            Self::Stdout(_) => io::stdout().is_terminal(),
+            Self::File(file) => file.out.get_ref().is_terminal(),
         }
     }
 

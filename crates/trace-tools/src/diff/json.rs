@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::account::Amount;
 use crate::diff::{self, Change, Diff, Measure, Side, Subject};
+use crate::escape::Json;
 
 pub(super) fn print(diff: &Diff, top: usize, out: &mut impl Write) -> io::Result<()> {
     let object = json!({
@@ -16,7 +17,7 @@ pub(super) fn print(diff: &Diff, top: usize, out: &mut impl Write) -> io::Result
         "functions": subjects(&diff.functions, top),
         "stacks": subjects(&diff.stacks, top),
     });
-    writeln!(out, "{object}")
+    writeln!(out, "{}", Json(&object.to_string()))
 }
 
 fn side(side: &Side) -> Value {

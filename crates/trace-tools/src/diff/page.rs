@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use crate::diff::{Change, Diff, Measure, Side, Subject, Value};
+use crate::escape::Shown;
 use crate::table::Table;
-use crate::units::{self, Nanos, Shown};
+use crate::units::{self, Nanos};
 
 /// Frames of a stack that are shown, the innermost ones.
 const FRAMES: usize = 8;

@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use crate::escape::{self, Json, is_shown};
+
 /// Bytes of text, kept from one event to the next so that none is allocated for.
 #[derive(Debug, Default)]
 pub(super) struct Line(Vec<u8>);
@@ -18,6 +20,14 @@ impl Line {
 
     pub(super) fn text(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// A text without quotes.
+    pub(super) fn shown(&mut self, text: &str) {
+        match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            true => self.text(text),
+            false => self.display(escape::Line(text)),
+        }
     }
 
     pub(super) fn raw(&mut self, bytes: &[u8]) {
@@ -94,7 +104,7 @@ impl Line {
         match (short, u32::from(c)) {
             (Some(letter), _) => self.display(format_args!("\\{letter}")),
             (None, code @ (..0x20 | 0x7f)) => self.display(format_args!("\\x{code:02x}")),
-            (None, _) if is_printable(c) => self.display(c),
+            (None, _) if is_shown(c) => self.display(c),
             (None, code @ ..0x1_0000) => self.display(format_args!("\\u{code:04x}")),
             (None, code) => self.display(format_args!("\\U{code:08x}")),
         }
@@ -108,19 +118,11 @@ impl Line {
             self.text(text);
             self.0.push(b'"');
         } else {
-            // A `Vec` takes all that is written to it.
-            let _ = serde_json::to_writer(&mut self.0, text);
+            // A string is always JSON.
+            let json = serde_json::to_string(text).unwrap_or_default();
+            self.display(Json(&json));
         }
     }
-}
-
-/// Whether a character, not an ASCII one, can be seen: letters, marks, numbers,
-/// punctuation and symbols. That is how Go divides them, and Rust when it escapes
-/// what is in the middle of a string.
-fn is_printable(c: char) -> bool {
-    let mut pair = [b'a', 0, 0, 0, 0];
-    let len = 1 + c.encode_utf8(&mut pair[1..]).len();
-    str::from_utf8(&pair[..len]).is_ok_and(|pair| pair.escape_debug().nth(1) == Some(c))
 }
 
 #[cfg(test)]

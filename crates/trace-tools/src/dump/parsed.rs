@@ -176,11 +176,11 @@ fn print_value(line: &mut Line, value: u64) {
 fn print_stack(line: &mut Line, stack: Stack<'_>) {
     for frame in stack.frames() {
         line.text("\t");
-        line.text(frame.function);
+        line.shown(frame.function);
         line.text(" @ 0x");
         line.hex(frame.pc);
         line.text("\n\t\t");
-        line.text(frame.file);
+        line.shown(frame.file);
         line.text(":");
         line.number(frame.line);
         line.text("\n");

@@ -11,7 +11,7 @@ use trace_format::limits::NO_THREAD;
 use trace_format::{ArgKind, EventKind, ProcStatus, TaskStatus, Version};
 use trace_read::raw::{Batch, BatchHead, Mark, RawEvent, Section};
 
-use crate::dump::quote::Quoted;
+use crate::escape::Quoted;
 use crate::walk::Visitor;
 
 /// Prints what it visits.

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::escape::Json;
 use crate::export::{Flow, Group, Head, Holds, Mark, Place, Sink, Track, Value};
 
 /// Writes Chrome's format.
@@ -54,7 +55,8 @@ impl<W: Write> Chrome<W> {
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
-        Ok(serde_json::to_writer(&mut self.out, text)?)
+        let json = serde_json::to_string(text)?;
+        write!(self.out, "{}", Json(&json))
     }
 
     /// Adds name, category and what more is known.
@@ -146,6 +148,7 @@ impl<W: Write> Sink for Chrome<W> {
         }
         let ids = format!(r#""pid":{},"tid":{}"#, process(track.group), track.id.0);
         let name = json!(track.name).to_string();
+        let name = Json(&name).to_string();
         self.metadata("thread_name", &ids, "name", &name)?;
         // Viewers take 32 bits.
         let rank = track.rank.min(i32::MAX as u64).to_string();

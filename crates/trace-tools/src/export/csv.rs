@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use trace_read::TaskId;
 
 use crate::error::ToolError;
+use crate::escape::Cells;
 use crate::export::Exported;
 use crate::export::book::Frames;
 use crate::input::Bytes;
@@ -42,10 +43,11 @@ impl Visitor for Ended {
 ///
 /// [`ToolError::Trace`] if it is no trace, [`ToolError::Output`] if the table
 /// cannot be written. Damage is part of the outcome.
-pub fn export(input: Bytes, out: impl Write) -> Result<Exported, ToolError> {
+pub fn export(input: Bytes, cells: Cells, out: impl Write) -> Result<Exported, ToolError> {
     let mut table = Table {
         writer: csv::Writer::from_writer(out),
         cell: String::new(),
+        cells,
     };
     table
         .writer
@@ -70,6 +72,7 @@ pub fn export(input: Bytes, out: impl Write) -> Result<Exported, ToolError> {
 struct Table<W: Write> {
     writer: csv::Writer<W>,
     cell: String,
+    cells: Cells,
 }
 
 impl<W: Write> Table<W> {
@@ -93,14 +96,14 @@ impl<W: Write> Table<W> {
                     self.cell.push_str(function);
                 }
             }
-            self.writer.write_field(&self.cell)?;
+            self.writer.write_field(&*self.cells.cell(&self.cell))?;
             self.writer.write_record(None::<&[u8]>)?;
         }
         Ok(())
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
-        Ok(self.writer.write_field(text)?)
+        Ok(self.writer.write_field(&*self.cells.cell(text))?)
     }
 
     fn number(&mut self, number: Option<u64>) -> io::Result<()> {

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::escape::folded;
 use crate::memory;
 use crate::profile::{Profile, Sample};
 
@@ -68,10 +69,5 @@ fn push(line: &mut String, name: &str, unnamed: &str) {
     if name.is_empty() {
         line.push_str(unnamed);
     }
-    line.extend(name.chars().map(|c| match c {
-        ';' => ',',
-        // The last two are no text to XML.
-        _ if c.is_whitespace() || c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '_',
-        _ => c,
-    }));
+    line.extend(name.chars().map(folded));
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use inferno::flamegraph;
 
+use crate::escape::picture;
 use crate::profile::{Profile, folded};
 
 /// Writes a flame graph of the trace of that name.
@@ -32,7 +33,7 @@ pub fn write(profile: &Profile, name: &str, out: &mut impl Write) -> io::Result<
 
     let mut options = flamegraph::Options::default();
     options.title = profile.options.what.title().to_owned();
-    options.subtitle = Some(printable(name));
+    options.subtitle = Some(picture(name));
     options.deterministic = true;
     options.factor = unit as f64;
     options.count_name = match profile.options.what.is_timed() {
@@ -59,15 +60,4 @@ fn write_empty(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
         what.title(),
         what.plural()
     )
-}
-
-/// The name without what XML cannot have.
-fn printable(name: &str) -> String {
-    name.chars()
-        .map(|c| match c {
-            _ if c.is_control() => '\u{fffd}',
-            '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-            _ => c,
-        })
-        .collect()
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::escape::Line;
 use crate::memory;
 use crate::profile::Profile;
 use crate::stacks::{Name, Names};
@@ -159,9 +160,7 @@ fn describe(profile: &Profile, place: &Place) -> String {
     if let Some(reason) = profile.reason(place.reason) {
         text += &format!(" [{reason}]");
     }
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    Line(&text).to_string()
 }
 
 /// A time with three or four digits and a unit.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use crate::escape::Json;
 use crate::spread::Spread;
 use crate::stacks::Name;
 use crate::summary::{Function, Place, Spans, Summary};
@@ -52,7 +53,7 @@ pub(super) fn print(summary: &Summary, top: usize, out: &mut impl Write) -> io::
         "blocked": places(summary, &summary.blocked, top),
         "runnable": places(summary, &summary.runnable, top),
     });
-    writeln!(out, "{object}")
+    writeln!(out, "{}", Json(&object.to_string()))
 }
 
 fn all<T>(list: &[T], each: impl Fn(&T) -> Value) -> Value {

@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::escape::Shown;
 use crate::spread::{ERROR, Spread};
 use crate::stacks::{FrameKey, Name};
 use crate::summary::{Place, Spans, Summary};
 use crate::table::Table;
-use crate::units::{Nanos, Shown};
+use crate::units::Nanos;
 
 /// Frames of a stack that are shown, the innermost ones.
 const FRAMES: usize = 8;

@@ -6,6 +6,7 @@ use std::io::{Cursor, sink};
 use trace_tools::check::Check;
 use trace_tools::diff::{Diff, Side};
 use trace_tools::dump::{self, Filter, Form};
+use trace_tools::escape::Cells;
 use trace_tools::export::{self, Chrome, Limit, Perfetto};
 use trace_tools::input::Bytes;
 use trace_tools::paint::Paint;
@@ -69,7 +70,7 @@ fn run(tool: u8, trace: Vec<u8>) -> Result<(), ToolError> {
             export::export(bytes(), Limit::All, &mut Perfetto::new(&mut out))?;
         }
         8 => {
-            export::csv::export(bytes(), &mut out)?;
+            export::csv::export(bytes(), Cells::Exact, &mut out)?;
         }
         9 => {
             let sides = (Side::of(bytes())?, Side::of(bytes())?);
