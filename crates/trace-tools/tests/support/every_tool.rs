@@ -40,7 +40,8 @@ const KINDS: [What; 6] = [
     What::Cpu,
 ];
 
-fn run(tool: u8, trace: Vec<u8>) -> Result<(), ToolError> {
+/// Runs a tool on a trace.
+pub fn run(tool: u8, trace: Vec<u8>) -> Result<(), ToolError> {
     let bytes = || Box::new(Cursor::new(trace.clone())) as Bytes;
     let mut out = Vec::new();
     match tool % 16 {
