@@ -12,6 +12,8 @@ mod progress;
 mod shell;
 mod sink;
 mod summary;
+mod system;
+mod unfinished;
 
 use std::borrow::Cow;
 use std::env;
@@ -71,6 +73,21 @@ enum Command {
     Diff(diff::Options),
     Completions(shell::Completions),
     Man(shell::Man),
+}
+
+impl Command {
+    /// Sees to it that no output goes into a file that is read.
+    fn apart(&self) -> Result<(), ToolError> {
+        match self {
+            Self::Check(options) => sink::apart(None, &[options.input()]),
+            Self::Dump(options) => sink::apart(None, &[options.input()]),
+            Self::Summary(options) => sink::apart(None, &[options.input()]),
+            Self::Export(options) => sink::apart(options.output(), &[options.input()]),
+            Self::Profile(options) => sink::apart(options.output(), &[options.input()]),
+            Self::Diff(options) => sink::apart(None, &options.inputs()),
+            Self::Completions(_) | Self::Man(_) => Ok(()),
+        }
+    }
 }
 
 /// The trace that a command looks at.
@@ -175,7 +192,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     memory::bound(cli.max_memory);
-    let result = match &cli.command {
+    let run = || match &cli.command {
         Command::Check(options) => check::run(options),
         Command::Dump(options) => dump::run(options),
         Command::Export(options) => export::run(options),
@@ -185,6 +202,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(options) => shell::completions(options),
         Command::Man(options) => shell::man(options),
     };
+    let result = cli.command.apart().and_then(|()| run());
     result.unwrap_or_else(|error| {
         // Whoever read the output has seen enough.
         if error.is_closed_pipe() {

@@ -1,6 +1,7 @@
 //! `rtrace check`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -28,6 +29,13 @@ pub(super) struct Options {
     /// Print one JSON object instead
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    /// The trace.
+    pub(super) fn input(&self) -> &Path {
+        &self.trace.path
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {

@@ -57,6 +57,13 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+impl Options {
+    /// Both traces.
+    pub(super) fn inputs(&self) -> [&Path; 2] {
+        [&self.before, &self.after]
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
     let stdin = Path::new(input::STDIN);
     if options.before == stdin && options.after == stdin {

@@ -1,5 +1,6 @@
 //! `rtrace dump`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -58,6 +59,13 @@ enum Mode {
     /// Events after they are ordered, as `go tool trace -d=parsed` prints them
     #[default]
     Parsed,
+}
+
+impl Options {
+    /// The trace.
+    pub(super) fn input(&self) -> &Path {
+        &self.trace.path
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {

@@ -1,7 +1,7 @@
 //! `rtrace export`.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -40,8 +40,9 @@ pub(super) struct Options {
     /// The format
     #[arg(long, value_enum)]
     format: Format,
-    /// Write to this file, which appears when it is complete; `-` is standard
-    /// output
+    /// Write to this file, which appears when it is complete and keeps the mode and
+    /// the owner of one that it replaces; not through a symbolic link, and not to
+    /// a file that is read. `-` is standard output; pipes and devices will do
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// With `--format csv`: make cells harmless to a spreadsheet, which takes one
@@ -65,6 +66,18 @@ enum Format {
     Perfetto,
     /// A table: a row for each stretch of time that a task spent in one state
     Csv,
+}
+
+impl Options {
+    /// The trace.
+    pub(super) fn input(&self) -> &Path {
+        &self.trace.path
+    }
+
+    /// Where to.
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {

@@ -1,7 +1,7 @@
 //! `rtrace profile`.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -35,8 +35,9 @@ pub(super) struct Options {
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write to this file, which appears when it is complete; `-` is standard
-    /// output
+    /// Write to this file, which appears when it is complete and keeps the mode and
+    /// the owner of one that it replaces; not through a symbolic link, and not to
+    /// a file that is read. `-` is standard output; pipes and devices will do
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// With `--kind block`: count blocking for whatever reason, by reason (the
@@ -97,6 +98,18 @@ enum Format {
     Pprof,
     /// A flame graph
     Svg,
+}
+
+impl Options {
+    /// The trace.
+    pub(super) fn input(&self) -> &Path {
+        &self.trace.path
+    }
+
+    /// Where to.
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {

@@ -1,7 +1,6 @@
 //! `rtrace completions` and `rtrace man`: what a shell and `man` know of the
 //! command line, made from its definition.
 
-use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use trace_tools::ToolError;
 
+use crate::cli::unfinished::Unfinished;
 use crate::cli::{Cli, output};
 
 /// Print what a shell needs to complete commands
@@ -51,7 +51,9 @@ pub(super) fn man(options: &Man) -> Result<ExitCode, ToolError> {
     for command in std::iter::once(cli).chain(commands) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = folder.join(format!("{name}.1"));
-        fs::write(&path, page(command)?).map_err(|error| ToolError::OutputFile { path, error })?;
+        let mut file = Unfinished::create(&path)?;
+        file.write_all(&page(command)?)?;
+        file.finish()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,15 @@
 //! Where output goes: standard output, or a file that is there only when it is
 //! complete.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use trace_tools::ToolError;
+use trace_tools::input::STDIN;
 
-use crate::cli::{Stdout, meter, output};
+use crate::cli::unfinished::Unfinished;
+use crate::cli::{Stdout, meter, output, system};
 
 /// The path that stands for standard output.
 const STDOUT: &str = "-";
@@ -24,7 +26,7 @@ impl Sink {
     /// Output to this file, or to standard output if there is none.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, ToolError> {
         match path {
-            Some(path) if path != Path::new(STDOUT) => Unfinished::create(path).map(Self::File),
+            Some(path) if !is_stdout(path) => Unfinished::create(path).map(Self::File),
             _ => Ok(Self::Stdout(output())),
         }
     }
@@ -33,7 +35,7 @@ impl Sink {
     pub(super) fn is_terminal(&self) -> bool {
         match self {
             Self::Stdout(_) => io::stdout().is_terminal(),
-            Self::File(file) => file.out.get_ref().is_terminal(),
+            Self::File(file) => file.is_terminal(),
         }
     }
 
@@ -51,7 +53,7 @@ impl Write for Sink {
         match self {
             Self::Stdout(out) => out.write(bytes),
             Self::File(file) => {
-                let written = file.out.write(bytes)?;
+                let written = file.write(bytes)?;
                 meter::written(written);
                 Ok(written)
             }
@@ -61,82 +63,41 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::File(file) => file.out.flush(),
+            Self::File(file) => file.flush(),
         }
     }
 }
 
-/// A file that is being written.
-pub(super) struct Unfinished {
-    out: BufWriter<File>,
-    path: PathBuf,
-    /// The name that it has meanwhile, if there is to be a file of that name. A
-    /// device or a pipe is written to as it is.
-    temporary: Option<PathBuf>,
-}
-
-impl Unfinished {
-    fn create(path: &Path) -> Result<Self, ToolError> {
-        let failed = |error| failed(path, error);
-        let there = fs::metadata(path).ok();
-        let (path, temporary) = match there {
-            Some(there) if there.is_dir() => {
-                return Err(failed(io::ErrorKind::IsADirectory.into()));
-            }
-            Some(there) if !there.is_file() => (path.to_path_buf(), None),
-            // Where a link leads to, so that the link stays.
-            Some(_) => {
-                let path = fs::canonicalize(path).map_err(failed)?;
-                let temporary = beside(&path);
-                (path, Some(temporary))
-            }
-            None => (path.to_path_buf(), Some(beside(path))),
+/// Sees to it that no output goes into a file that is read, by whatever name: not a
+/// byte of it may be lost. To be asked before anything is opened for writing.
+pub(super) fn apart(output: Option<&Path>, inputs: &[&Path]) -> Result<(), ToolError> {
+    let (name, output) = match output {
+        Some(path) if !is_stdout(path) => (path, fs::metadata(path)),
+        _ => (Path::new("standard output"), system::stdout()),
+    };
+    // What cannot be looked at is not there, or fails when it is opened.
+    let Some(output) = output.ok().as_ref().and_then(system::id) else {
+        return Ok(());
+    };
+    for &path in inputs {
+        let input = match path == Path::new(STDIN) {
+            true => system::stdin(),
+            false => fs::metadata(path),
         };
-        let file = match &temporary {
-            Some(temporary) => File::create(temporary),
-            None => File::options().write(true).open(&path),
-        };
-        Ok(Unfinished {
-            out: BufWriter::new(file.map_err(failed)?),
-            path,
-            temporary,
-        })
-    }
-
-    fn finish(mut self) -> Result<(), ToolError> {
-        self.out
-            .flush()
-            .map_err(|error| failed(&self.path, error))?;
-        if let Some(temporary) = self.temporary.take() {
-            fs::rename(&temporary, &self.path).map_err(|error| {
-                // Otherwise it would stay for ever.
-                let _ = fs::remove_file(&temporary);
-                failed(&self.path, error)
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // There is nobody to tell, and an error has been told already.
-            let _ = fs::remove_file(temporary);
+        if input.ok().as_ref().and_then(system::id) == Some(output) {
+            return Err(ToolError::OutputFile {
+                path: name.to_path_buf(),
+                error: io::Error::other("it is read as well"),
+            });
         }
     }
+    Ok(())
 }
 
-/// A name for the time being.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
-}
-
-fn failed(path: &Path, error: io::Error) -> ToolError {
-    ToolError::OutputFile {
-        path: path.to_path_buf(),
-        error,
-    }
+/// Whether this stands for standard output. What that is may be a file, which is
+/// then not replaced but goes on.
+fn is_stdout(path: &Path) -> bool {
+    [STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .iter()
+        .any(|name| path == Path::new(name))
 }

@@ -1,6 +1,7 @@
 //! `rtrace summary`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -31,6 +32,13 @@ pub(super) struct Options {
     /// Print one JSON object instead, durations in nanoseconds
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    /// The trace.
+    pub(super) fn input(&self) -> &Path {
+        &self.trace.path
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, ToolError> {
