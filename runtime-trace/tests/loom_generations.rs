@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trace_format::EventKind;
+use trace_format::end::LAST_NOTE;
 use trace_format::limits::{MAX_TIMED_ARGS, NO_THREAD};
 use trace_format::varint;
 use trace_format::version::HEADER_LEN;
@@ -63,7 +64,8 @@ fn creations(file: &[u8]) -> Vec<Vec<u64>> {
             for arg in &mut args[..1 + kind.args().len()] {
                 *arg = number(&mut payload);
             }
-            if kind == EventKind::GoCreate {
+            // Not that of the last notes.
+            if kind == EventKind::GoCreate && args[1] != LAST_NOTE {
                 generations.last_mut().expect("one at least").push(args[1]);
             }
         }
