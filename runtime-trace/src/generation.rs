@@ -243,7 +243,8 @@ pub(crate) fn write_stacks(shared: &Shared, symbolizer: &dyn Symbolizer) -> bool
     if shared.switch.is_forked() {
         return false;
     }
-    // Relaxed: who is not the mover may be wrong, and is told so below.
+    // Relaxed: it may be out of date, and is looked at to no harm by a thread that does
+    // not get to move.
     if sys::monotonic_ns() < shared.stacks_due_ns.load(Ordering::Relaxed) {
         return false;
     }

@@ -30,7 +30,7 @@
 //!    once and never changes again until `reset`; so does `root`, from null to
 //!    the directory.
 //! 2. A node's ID and key are written before a link to it is, and never after. A mark
-//!    beside the ID belongs to who walks over the map, one at a time.
+//!    beside the ID belongs to the one thread that walks over the map.
 //! 3. A key's nodes lie on the path that its hash spells: the directory's slot by
 //!    the first bits, then two bits a level from the thirteenth on; existing nodes
 //!    do not move when children appear, so the key is compared at every level. A

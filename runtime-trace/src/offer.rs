@@ -2,31 +2,31 @@
 //!
 //! # Why
 //!
-//! A thread writes into a batch of its own. Two others read what it has written so far
-//! without disturbing it: the reader, of a thread that does not fill its batch
-//! (`queue.rs`), and who ends a generation, of a thread that does not leave it
+//! A thread writes into a batch of its own. Two other threads read what it has written
+//! so far, without disturbing it: the reader, if the batch does not fill (`queue.rs`),
+//! and the mover, if the thread does not leave a generation that is to end
 //! (`thread.rs`). They must know which block it is, and that it stays for as long.
 //!
 //! ```text
-//!   the thread, to change batches       who gives the thread up
+//!   the thread, to change batches       the mover, to give it up
 //!   offer: batch ─► CHANGING            offer: any ─► GIVEN_UP
 //!   seal, push, take another              was a batch: it stays with the thread,
 //!   offer: CHANGING ─► new batch            and may be read up to `used`
 //!   (either fails when GIVEN_UP: the      was CHANGING: it cannot be had
 //!   thread has lost its batch's future)
-//!                                       who has the queue's lock
+//!                                       the reader, with the queue's lock
 //!                                         a batch: it may be read until the lock is free
 //! ```
 //!
 //! # Invariants
 //!
-//! 1. Whoever found a batch in an offer and put `GIVEN_UP` there may read the batch
-//!    until the thread is out: the thread changes batches only from an offer that is
-//!    not `GIVEN_UP`, and adds only behind what was read.
-//! 2. Whoever holds the queue's lock and finds a batch of the epoch being read in an
-//!    offer may read it until the lock is free: the offer changes before the batch goes
-//!    anywhere, and such a batch goes through that lock. Who gives up waits for the lock
-//!    once before reading, so that what the reader has had it knows.
+//! 1. A mover that finds a batch in an offer and puts `GIVEN_UP` there may read the
+//!    batch until the thread is out: the thread changes batches only from an offer that
+//!    is not `GIVEN_UP`, and adds only behind what was read.
+//! 2. A reader that holds the queue's lock and finds a batch of the epoch being read in
+//!    an offer may read it until it frees the lock: the offer changes before the batch
+//!    goes anywhere, and such a batch goes through that lock. A mover that gives up waits
+//!    for the lock once before it reads, and so knows how much the reader has had.
 //!
 //! # Memory orderings
 //!
@@ -78,7 +78,7 @@ impl Offer {
             .is_ok()
     }
 
-    /// The batch in it, for who holds the queue's lock (Invariant 2).
+    /// The batch in it. The caller holds the queue's lock (Invariant 2).
     pub(crate) fn look(&self) -> Option<NonNull<u8>> {
         // Acquire: pairs with the Release exchange in `end_change`.
         match self.0.load(Ordering::Acquire) {

@@ -44,9 +44,9 @@
 //! 4. All state is behind one lock of the highest rank. It is held for a few
 //!    steps, or for a copy, per 64 KiB of trace, so contention on it is of no account.
 //! 5. A batch that a thread has offered in the epoch being read leaves the thread only
-//!    by a push, which takes the lock after the offer has changed. So who holds the
-//!    lock and finds a batch in an offer finds it whole, and nobody begins it again or
-//!    gives it back meanwhile. (Batches that are thrown away without a push are of an
+//!    by a push, which takes the lock after the offer has changed. While
+//!    the lock is held, a batch that is found in an offer is whole, and nobody begins it
+//!    again or gives it back. (Batches that are thrown away without a push are of an
 //!    epoch that is never read.)
 //! 6. A part of a batch is read after all that its thread has pushed, and before the
 //!    rest: it is taken while no batch of that generation is queued.

@@ -341,7 +341,7 @@ fn figures_hold_beside_starts_and_stops() {
         }
         over.store(true, Ordering::Relaxed);
         let most = asks.join().unwrap();
-        // Who asks may be held up over several traces, but not over none.
+        // The thread that asks may be held up over several traces.
         assert!(most <= TRACES * TASKS * 10, "{most} events");
     });
 }

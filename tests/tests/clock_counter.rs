@@ -2,7 +2,7 @@
 //! stands still until it has caught up, thread by thread, and never wraps.
 //!
 //! The counter is the test's own: reading the processor's is forbidden to the
-//! thread, and whoever does it all the same gets the test's from a signal's handler.
+//! thread, and code that does it all the same gets the test's from a signal's handler.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -64,8 +64,8 @@ fn set_readable(readable: bool) -> bool {
     unsafe { libc::prctl(libc::PR_SET_TSC, how) == 0 }
 }
 
-/// The program's own comes before the C library's when the tracer is linked: for
-/// whoever asks, the system goes by the counter.
+/// The program's own comes before the C library's when the tracer is linked: it
+/// says that the system goes by the counter.
 ///
 /// # Safety
 ///

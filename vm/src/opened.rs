@@ -12,8 +12,8 @@
 //! have removed the file; then it is opened anew.
 //!
 //! Only a regular file can be destroyed, so a link may lead to anything else. A
-//! descriptor that whoever started us has opened is theirs, whatever it leads
-//! to, and is written to from where it stands.
+//! descriptor that the parent has opened is the parent's, whatever it leads to, and
+//! is written to from where it stands.
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};

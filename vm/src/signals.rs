@@ -8,11 +8,11 @@
 //!     └──── after FINISHED_WITHIN ───────────────────► ends at once, by the first
 //! ```
 //!
-//! Who wants a process to end often says so twice: `timeout` to the process and
-//! to its group, a terminal's driver and the shell. Only somebody who has waited
-//! for a while and says it again wants something else.
+//! A wish that a process end often comes twice: `timeout` sends it to the process and
+//! to its group, a terminal's driver and the shell each send one. Only a signal that
+//! comes a while later wants something else.
 //!
-//! What whoever started us has us ignore, stays ignored: SIGHUP below `nohup`,
+//! A signal that the parent has us ignore stays ignored: SIGHUP below `nohup`,
 //! SIGINT behind a shell's `&`.
 
 use std::io;
@@ -55,7 +55,7 @@ pub(crate) fn catch() -> io::Result<()> {
         let handler: extern "C" fn(libc::c_int) = asked;
         set(signal, handler as libc::sighandler_t)?;
     }
-    // Whoever blocks this one for us means an alarm of theirs.
+    // A parent that blocks this one means an alarm of its own.
     let mut alarm = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the first call initialises the set, which the others only use; the
     // signal is known; and a thread may change its own mask.

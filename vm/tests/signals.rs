@@ -45,8 +45,7 @@ fn weft(pipes: &Pipes, program: &str, ignored: Option<i32>) -> Child {
     weft.spawn().expect("weft runs")
 }
 
-/// Opens a named pipe so that whoever opens it to write need not wait, though
-/// nobody reads.
+/// Opens a named pipe so that a writer's open need not wait, though nobody reads.
 fn hold(pipe: &str) -> File {
     let held = fs::OpenOptions::new().read(true).write(true).open(pipe);
     held.expect("it is there")

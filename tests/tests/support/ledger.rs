@@ -1,5 +1,5 @@
 //! What the threads of a process have said to their tracer, and when, in a file that
-//! the process maps: whoever kills it can read there how far each thread was.
+//! the process maps: the process that kills it reads there how far each thread was.
 //!
 //! ```text
 //! words: alive │ round │ … │ of each thread: worker, begun, done, … │ time, deed │ …
@@ -174,8 +174,8 @@ impl Unmapped {
 impl Drop for Unmapped {
     fn drop(&mut self) {
         let bytes = size_of_val(self.0.0);
-        // SAFETY: it is what `at` has mapped, and whoever has made this one does not
-        // look at the words any more.
+        // SAFETY: it is what `at` has mapped, and by the word of its maker nobody looks
+        // at it any more.
         unsafe { libc::munmap(self.0.0.as_ptr().cast_mut().cast(), bytes) };
     }
 }

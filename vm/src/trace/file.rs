@@ -170,7 +170,7 @@ fn record(
         config,
         requests,
     };
-    // Whoever wants to record into the same file is refused until all is over.
+    // Another program that wants to record into this file is refused until all is over.
     let _held = options.file.hold();
     let (mut last, mut until) = recording.file(|| Ok(options.file), started)?;
     let mut next_file = options.next_file;

@@ -189,7 +189,7 @@ impl Sink {
                 let mut file = Some(file);
                 let mut opened: Option<(Arc<File>, usize)> = None;
                 for job in incoming {
-                    // With the first job: whoever opens it late has waited for it.
+                    // With the first job: an open that waits has waited by then.
                     if let Some(file) = file.take() {
                         match open(file, &own) {
                             Ok(it) => opened = Some(it),

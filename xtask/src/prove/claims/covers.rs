@@ -55,7 +55,7 @@ pub(super) const VM_MODELS: Group = &[
     "vm/tests/support/loom_*",
 ];
 
-/// Models of the tracer, and who runs them and changes the source for them.
+/// Models of the tracer, and the code that runs them and changes the source for them.
 pub(super) const MODELS: Group = &[
     "runtime-trace/tests/loom_*",
     "xtask/src/loom",
