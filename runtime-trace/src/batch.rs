@@ -12,8 +12,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A `Batch` owns its block: whoever has it, and nobody else, writes to it, or
-//!    whom it was [lent](Lent) to meanwhile.
+//! 1. A `Batch` owns its block: its owner alone writes to it, or the code that it was
+//!    [lent](Lent) to meanwhile. Invariant 4 has the one exception.
 //! 2. `used` never exceeds the capacity, and the bytes below it are a batch
 //!    header followed by whole records.
 //! 3. Between `begin` and `seal` the bytes below `used` do not change, and `seal`
@@ -236,26 +236,25 @@ impl Batch {
         }
     }
 
-    /// Leaves out what was handed in, with the queue's lock held: how many bytes. The
-    /// rest gets a header of its own, in front of it. The batch is sealed.
-    pub(crate) fn cut(&mut self) -> usize {
+    /// Leaves out what was handed in, with the queue's lock held. The rest gets a header
+    /// of its own, in front of it. The batch is sealed.
+    pub(crate) fn cut(&mut self) {
         // Relaxed: Invariant 4.
         let upto = self.handed().upto.load(Ordering::Relaxed);
         let mut header = [0; BatchHeader::MAX_LEN];
         let (len, size_at) = self.rest().header.encode(&mut header);
-        let start = self.with_mut(0, |place, bytes| {
+        let is_cut = self.with_mut(0, |place, bytes| {
             let is_part = upto > place.size_at + varint::MAX_LEN;
             // It fits: see `hand_in`.
             let start = upto.checked_sub(len).filter(|_| is_part)?;
             bytes[start..upto].copy_from_slice(&header[..len]);
             let size_at = start + size_at;
             *place = Place { start, size_at };
-            Some(start)
+            Some(())
         });
-        if start.is_some() {
+        if is_cut.is_some() {
             self.seal();
         }
-        start.unwrap_or(0)
     }
 
     /// What was not handed in.
@@ -471,12 +470,12 @@ pub(crate) unsafe fn peek<'b>(block: NonNull<u8>) -> Rest<'b> {
     }
 }
 
-/// Notes that the first `len` bytes of what [`peek`] shows, up to an event at `time`,
-/// have been handed in.
+/// Notes that the first `len` bytes of [`peek`]'s, up to an event at `time`, are handed in.
 ///
-/// So much is always more than a header grows by whose time is `time` and not the one
-/// before: a sum of differences is a bit longer at most than the longest of them, and
-/// each of them stands there beside a byte for its kind.
+/// So many bytes are always more than a header grows by that has this time and not the
+/// one before. The time is the one before and the differences of `n` events. Their sum
+/// has at most log2(n + 1) bits, rounded up, more than the longest of them, and each
+/// event takes a byte for its kind and one at least for its difference.
 ///
 /// # Safety
 ///

@@ -28,8 +28,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Whoever set `moving` moves generations, one at a time. It is a claim, not
-//!    a lock: nobody waits for it, and no lock is held while the host is called.
+//! 1. The thread that set `moving` moves generations, or writes stacks out, one at a
+//!    time. It is a claim, not a lock: nobody waits for it, and no lock is held while
+//!    the host is called.
 //! 2. Epoch `e + 1` begins only when the reader has come to `e`, so at most two
 //!    generations are in memory. A reader that lags makes generations longer,
 //!    never the queue.
@@ -261,6 +262,8 @@ pub(crate) fn write_stacks(shared: &Shared, symbolizer: &dyn Symbolizer) -> bool
     let began = sys::monotonic_ns();
     let tables = shared.tables(epoch);
     tables.stacks.write_new(symbolizer, &tables.strings, &out);
+    // With the names of their frames.
+    tables.strings.flush(&out);
     let now = sys::monotonic_ns();
     // Relaxed: the mover's, and see above.
     let latency = shared.latency_ns.load(Ordering::Relaxed);

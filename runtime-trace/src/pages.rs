@@ -411,6 +411,11 @@ impl<'a> Env<'a> {
         self.limit().saturating_sub(self.pages.out())
     }
 
+    /// Whether so much is taken that only what is needed should take more.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.left() < self.limit() / 2
+    }
+
     fn limit(&self) -> usize {
         // Relaxed, both: as in `set_limit`.
         let limit = self.pages.limit.load(Ordering::Relaxed);

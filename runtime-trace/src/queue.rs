@@ -26,7 +26,7 @@
 //! readers of a file that is cut off would wait for its events. So the reader, when
 //! there is no full batch, [looks](Queue::part) into what threads are still writing,
 //! and takes a copy of what it has not had. The thread does not notice. When it pushes
-//! the batch in the end, only the rest is read.
+//! the batch in the end, only the rest is queued.
 //!
 //! ```text
 //!   a thread's batch   │ header │ had before │ new │ free      copied under the lock,
@@ -46,8 +46,8 @@
 //! 5. A batch that a thread has offered in the epoch being read leaves the thread only
 //!    by a push, which takes the lock after the offer has changed. While
 //!    the lock is held, a batch that is found in an offer is whole, and nobody begins it
-//!    again or gives it back. (Batches that are thrown away without a push are of an
-//!    epoch that is never read.)
+//!    again or gives it back. (A batch that is thrown away without a push is of an
+//!    epoch that is never read, or of one that has been read to its end.)
 //! 6. A part of a batch is read after all that its thread has pushed, and before the
 //!    rest: it is taken while no batch of that generation is queued.
 //!
@@ -118,12 +118,18 @@ impl Out<'_> {
         Ok(())
     }
 
-    /// Seals a batch and queues it for the reader.
+    /// Seals a batch and queues it for the reader, without what the reader has had.
     pub(crate) fn push_full(&self, mut batch: Batch) {
         batch.seal();
         let mut state = self.queue.state.lock(self.env.held);
-        state.count(&batch);
-        state.full[parity(self.epoch)].push_back(batch);
+        batch.cut();
+        if batch.is_spent() {
+            drop(state);
+            batch.give_back(self.env.pages);
+        } else {
+            state.count(&batch);
+            state.full[parity(self.epoch)].push_back(batch);
+        }
     }
 }
 
@@ -237,7 +243,7 @@ impl Queue {
     /// Throws the full batches of `epoch` away; each is shown before.
     pub(crate) fn discard(&self, epoch: u64, env: &Env<'_>, mut show: impl FnMut(&Batch)) {
         loop {
-            let batch = self.state.lock(env.held).pop(epoch);
+            let batch = self.state.lock(env.held).full[parity(epoch)].pop_front();
             let Some(batch) = batch else { return };
             show(&batch);
             batch.unmap(env.pages);
@@ -289,16 +295,7 @@ impl Queue {
         if let Some(done) = done {
             done.give_back(env.pages);
         }
-        let mut pulled = self.state.lock(env.held).pull();
-        while let Pulled::Batch(batch) = &pulled
-            && batch.is_spent()
-        {
-            // All of it was had in parts.
-            let next = self.state.lock(env.held).pull();
-            if let Pulled::Batch(empty) = core::mem::replace(&mut pulled, next) {
-                empty.give_back(env.pages);
-            }
-        }
+        let pulled = self.state.lock(env.held).pull();
         if matches!(pulled, Pulled::End) {
             // This was the last batch. (If the tables come after it, who gives
             // them back sees to it.)
@@ -371,18 +368,6 @@ impl State {
         self.pushed_batches += 1;
     }
 
-    /// Takes the first full batch of `epoch`, without what was handed in, which may be
-    /// all.
-    fn pop(&mut self, epoch: u64) -> Option<Batch> {
-        let mut batch = self.full[parity(epoch)].pop_front()?;
-        self.pushed_bytes -= batch.cut() as u64;
-        if batch.is_spent() {
-            self.pushed_bytes -= batch.bytes().len() as u64;
-            self.pushed_batches -= 1;
-        }
-        Some(batch)
-    }
-
     /// The batch in this offer, if it may be looked into: the reader is at `epoch`, has
     /// read all that was pushed, and is not yet told that no more will come.
     fn offered(&self, epoch: u64, offer: &Offer) -> Result<NonNull<u8>, Unseen> {
@@ -405,7 +390,7 @@ impl State {
             return Pulled::Header(self.version);
         }
         loop {
-            if let Some(batch) = self.pop(self.reading) {
+            if let Some(batch) = self.full[parity(self.reading)].pop_front() {
                 return Pulled::Batch(batch);
             }
             if self.complete < self.reading {

@@ -138,7 +138,8 @@ pub trait Symbolizer {
     /// tracer makes that number of the counter and of the frame's place among its
     /// frames; that of the innermost is the counter itself.
     ///
-    /// May emit events, and may unwind: then the trace ends there, cut off.
+    /// May emit events, and may unwind: while a generation ends, the trace is cut off
+    /// there then.
     ///
     /// Called on the thread that ends a generation or calls
     /// [`Tracer::write_stacks`](crate::Tracer::write_stacks), with no lock held.
@@ -256,8 +257,9 @@ impl StackTable {
         self.write(Effort::Last, symbolizer, strings, out)
     }
 
-    /// Writes out the stacks that were not, while others may add to the table: those
-    /// that there is memory for. One thread at a time.
+    /// Writes out the stacks that were not, while others may add to the table, as long
+    /// as memory is not tight: names stay until the generation ends, and events need the
+    /// same memory. One thread at a time.
     pub(crate) fn write_new(
         &self,
         symbolizer: &dyn Symbolizer,
@@ -285,6 +287,9 @@ impl StackTable {
         };
         let mut result = Ok(());
         self.map.for_each_left(|id, key| {
+            if effort == Effort::Cheap && out.env.is_tight() {
+                result = Err(NoMemory::Limit);
+            }
             if result.is_ok() {
                 result = dump.stack(id, key);
             }

@@ -289,9 +289,11 @@ impl Reader<'_> {
     /// The next piece. Never waits.
     ///
     /// What a thread has emitted comes after [`Config::latency`], or when this is called
-    /// next after that, also if the thread emits nothing more. So if the process dies,
-    /// the file lacks only what was emitted shortly before, provided that each piece is
-    /// written as it comes. (Names of stacks come with [`Tracer::write_stacks`].)
+    /// next after that, also if the thread emits nothing more: once all full batches
+    /// have been read. So if the process dies, the file lacks only what was emitted
+    /// shortly before, provided that the reader keeps up and each piece is written as it
+    /// comes. Names come as soon whether it keeps up or not, those of stacks with
+    /// [`Tracer::write_stacks`].
     #[expect(
         clippy::should_implement_trait,
         reason = "it lends its bytes, which an Iterator cannot"
@@ -301,6 +303,7 @@ impl Reader<'_> {
             return Chunk::End; // The file is the parent's.
         }
         let env = self.shared.env(&self.held);
+        self.looks.begin_if_due(self.shared, &env);
         loop {
             let pulled = self.shared.queue.pull(self.batch.take(), &env);
             self.at_end = matches!(pulled, Pulled::End);
@@ -347,7 +350,9 @@ impl Reader<'_> {
             return;
         }
         // Relaxed: a message to this thread, and a cause for others.
-        self.shared.sink_failed.store(true, Ordering::Relaxed);
+        if self.shared.sink_failed.swap(true, Ordering::Relaxed) {
+            return; // What was read last is counted already.
+        }
         if let Some(batch) = &self.batch {
             self.lose(batch);
         }
@@ -373,8 +378,10 @@ impl Reader<'_> {
 /// other, a round of them now and then.
 #[derive(Debug)]
 struct Looks<'t> {
-    /// When the round began, nanoseconds of the monotonic clock.
+    /// When the round began, nanoseconds of the monotonic clock, and what the reader was
+    /// at then.
     began_ns: u64,
+    epoch: u64,
     /// The thread to look at next in it; `None` between two rounds.
     at: Option<&'t Slot>,
 }
@@ -383,28 +390,37 @@ impl<'t> Looks<'t> {
     const fn new() -> Self {
         Self {
             began_ns: 0,
+            epoch: 0,
             at: None,
         }
     }
 
-    /// What one thread has written and not pushed, if it is time to look.
-    fn next(&mut self, shared: &'t Shared, env: &Env<'_>) -> Result<Batch, Unseen> {
-        let epoch = shared.queue.reading(env).ok_or(Unseen::Nothing)?;
-        let out = shared.out(epoch, env);
-        if self.at.is_none() {
-            let now = sys::monotonic_ns();
-            // Relaxed: written before the epoch was open.
-            let latency = shared.latency_ns.load(Ordering::Relaxed);
-            if now.saturating_sub(self.began_ns) < latency {
-                return Err(Unseen::Nothing);
-            }
+    /// Begins a round if it is time for one: names first, whatever is queued. (What is
+    /// emitted during the round may still come before its name.)
+    fn begin_if_due(&mut self, shared: &'t Shared, env: &Env<'_>) {
+        let Some(epoch) = shared.queue.reading(env) else {
+            return;
+        };
+        if core::mem::replace(&mut self.epoch, epoch) != epoch {
+            self.at = None;
+        }
+        let now = sys::monotonic_ns();
+        // Relaxed: written before the epoch was open.
+        let latency = shared.latency_ns.load(Ordering::Relaxed);
+        if self.at.is_none() && now.saturating_sub(self.began_ns) >= latency {
             self.began_ns = now;
             self.at = shared.threads.after(None);
-            // Names come before what refers to them.
-            if shared.tables(epoch).strings.flush(&out) {
-                return Err(Unseen::Pushed);
-            }
+            shared.tables(epoch).strings.flush(&shared.out(epoch, env));
         }
+    }
+
+    /// What one thread has written and not pushed, as long as there is a round.
+    fn next(&mut self, shared: &'t Shared, env: &Env<'_>) -> Result<Batch, Unseen> {
+        if self.at.is_none() {
+            return Err(Unseen::Nothing);
+        }
+        let epoch = shared.queue.reading(env).ok_or(Unseen::Nothing)?;
+        let out = shared.out(epoch, env);
         // Without memory for a copy, threads' batches are read when they are pushed.
         let mut part = out.take_empty().map_err(|_| Unseen::Nothing)?;
         let mut seen = Err(Unseen::Nothing);

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use e2e::check::{Ends, check};
 use e2e::kept::pump;
-use e2e::lone::Silent;
+use e2e::lone::{Lone, Silent};
 use e2e::sim::said::by_itself;
 use e2e::wire::Trace;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime_trace::{Config, Emit, Pcs, ProcTrace, StackId, TaskTrace, Tracer, Worker};
+use runtime_trace::{
+    Chunk, Config, Emit, Frame, Host, Pcs, ProcTrace, StackId, Sweep, Symbolizer, TaskTrace,
+    Tracer, Worker,
+};
 use trace_format::EventKind;
 
 /// Threads, each with a proc and a task that runs on it.
@@ -178,4 +181,142 @@ proptest! {
 fn overhead(file: &[u8]) -> Result<u64, TestCaseError> {
     let trace = Trace::read(file).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
     Ok(16 + trace.generations.len() as u64)
+}
+
+/// A tracer that hands out at once what is emitted, within so many bytes.
+fn at_once(memory_limit: usize) -> Config {
+    let mut config = Config::new(1);
+    config.latency = Duration::ZERO;
+    config.memory_limit = memory_limit;
+    config
+}
+
+/// What was read in part is not counted again when its batch is pushed.
+#[test]
+fn bytes_are_counted_once() {
+    let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+    let mut config = at_once(64 << 20);
+    config.generation_bytes = 20_000;
+    tracer.start(&config, &Silent).expect("it starts");
+    let mut reader = tracer.reader().expect("there is one");
+    let mut file = Vec::new();
+    let lone = Lone::new(&tracer, &proc, &task);
+    lone.begins();
+    for _ in 0..4000 {
+        lone.emits(|emit| {
+            emit.label("label");
+            1
+        });
+    }
+    assert!(!pump(&mut reader, &mut file));
+    let read = tracer.stats().bytes;
+    assert_eq!(read, file.len() as u64 - 16);
+    lone.ends();
+    drop(lone);
+    let rest = tracer.stats().bytes - read;
+    assert!(rest < 100, "{rest} bytes for the end of a task");
+    assert!(!tracer.advance_due());
+    tracer.stop(&Silent).expect("it stops");
+    assert!(pump(&mut reader, &mut file));
+    assert_eq!(tracer.stats().bytes, file.len() as u64 - 17);
+}
+
+/// Names are read although full batches wait all the time.
+#[test]
+fn names_come_before_what_waits() {
+    let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+    tracer
+        .start(&at_once(64 << 20), &Silent)
+        .expect("it starts");
+    let mut reader = tracer.reader().expect("there is one");
+    let mut file = Vec::new();
+    let lone = Lone::new(&tracer, &proc, &task);
+    lone.begins();
+    for _ in 0..5 {
+        // More than a batch for each that is read.
+        for _ in 0..30_000 {
+            lone.emits(|emit| {
+                emit.label("label");
+                1
+            });
+        }
+        match reader.next() {
+            Chunk::Data(bytes) => file.extend_from_slice(bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+    file.push(EventKind::EndOfGeneration as u8);
+    let trace = Trace::read(&file[..]).expect("it can be read");
+    let strings = &trace.generations[0].strings;
+    assert!(strings.values().any(|name| name == "label"), "{strings:?}");
+}
+
+/// Names that are written early leave events their memory.
+#[test]
+fn names_do_not_crowd_events_out() {
+    struct Long;
+    impl Symbolizer for Long {
+        fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+            visit(Frame {
+                function: &format!("{pc}{}", "f".repeat(1000)),
+                file: "long.weft",
+                line: 1,
+            });
+        }
+    }
+    impl Host for Long {
+        fn checkpoint(&self) {}
+        fn sweep(&self, _: &Sweep<'_>) {}
+    }
+    let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+    tracer.start(&at_once(4 << 20), &Long).expect("it starts");
+    let mut reader = tracer.reader().expect("there is one");
+    let mut file = Vec::new();
+    let lone = Lone::new(&tracer, &proc, &task);
+    lone.begins();
+    for round in 0..60 {
+        for at in 0..3000 {
+            lone.emits(|emit| {
+                let mut pcs = Pcs::logical();
+                if at < 50 {
+                    pcs.push(1 + 50 * round + at);
+                }
+                emit.region_begin(0, "region", emit.stack(&pcs));
+                emit.region_end(0, "region", StackId::NONE);
+                2
+            });
+        }
+        tracer.write_stacks(&Long);
+        pump(&mut reader, &mut file);
+    }
+    lone.ends();
+    assert_eq!(tracer.stop(&Long), Ok(()));
+    pump(&mut reader, &mut file);
+    assert_eq!(tracer.stats().losses.events(), 0);
+    let trace = Trace::read(&file[..]).expect("it can be read");
+    if let Err(fault) = check(&trace, Ends::Whole) {
+        panic!("{fault}");
+    }
+}
+
+/// A reader that says twice that a piece could not be written has lost it once.
+#[test]
+fn a_piece_is_lost_once() {
+    let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+    tracer
+        .start(&at_once(64 << 20), &Silent)
+        .expect("it starts");
+    let mut reader = tracer.reader().expect("there is one");
+    let lone = Lone::new(&tracer, &proc, &task);
+    lone.begins();
+    lone.logs("message");
+    // Header, clocks, strings, and then what the thread has written.
+    for _ in 0..4 {
+        assert!(matches!(reader.next(), Chunk::Data(_)));
+    }
+    reader.fail();
+    let lost = tracer.stats().losses.total();
+    assert_eq!(lost, lone.said());
+    reader.fail();
+    assert_eq!(tracer.stats().losses.total(), lost);
 }

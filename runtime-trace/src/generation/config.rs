@@ -24,9 +24,11 @@ pub struct Config {
     /// How many bytes a generation has before `advance_due` says so; 16 MiB by
     /// default.
     pub generation_bytes: u64,
-    /// How long what is emitted may wait before the reader gets it, full batch or not;
-    /// 50 ms by default. So much of a trace is lost if the process is killed. What is
-    /// read early is copied, and is a small batch of its own in the file.
+    /// How long what is emitted may wait before a reader that has caught up gets it,
+    /// full batch or not; 50 ms by default. So much of a trace is lost if the process is
+    /// killed. What is read early is copied, and is a small batch of its own in the
+    /// file. At zero every call that finds no full batch looks, and as long as threads
+    /// emit it may always find something.
     pub latency: Duration,
     /// How much memory the tracer may map, bytes, all included; 256 MiB by
     /// default. An eighth of it is kept for names at a generation's end.
@@ -102,7 +104,8 @@ pub enum StartError {
     AlreadyTracing,
     /// The file before has not been read to its end.
     StillReading,
-    /// Another thread is starting, advancing or stopping at this moment.
+    /// Another thread is starting, advancing, stopping or writing stacks at this
+    /// moment; or this thread is, and the host has come back in its midst.
     Busy,
     /// Versions other than 1.25 and 1.26 are not written.
     Version(Version),
@@ -128,7 +131,8 @@ pub enum AdvanceError {
     /// The reader is still at the generation before: this one goes on. Try
     /// again later.
     ReaderBehind,
-    /// Another thread is starting, advancing or stopping at this moment.
+    /// Another thread is starting, advancing, stopping or writing stacks at this
+    /// moment; or this thread is, and the host has come back in its midst.
     Busy,
     /// There was no memory to begin the next generation: this one goes on.
     NoMemory,
@@ -158,7 +162,8 @@ pub enum AdvanceError {
 pub enum StopError {
     /// It was off.
     NotTracing,
-    /// Another thread is starting, advancing or stopping at this moment.
+    /// Another thread is starting, advancing, stopping or writing stacks at this
+    /// moment; or this thread is, and the host has come back in its midst.
     Busy,
     /// It is off, but had ended before: see [`AdvanceError::EndedEarly`].
     EndedEarly,
@@ -184,7 +189,7 @@ macro_rules! display {
     )*};
 }
 
-const BUSY: &str = "another thread is moving the trace's generation";
+const BUSY: &str = "another thread is moving the trace's generation, or writing its stacks";
 const EARLY: &str =
     "the trace ended early, because there was no memory for an event that may not be dropped";
 const STUCK: &str = "the trace ended early, because a thread did not leave an emission";
