@@ -99,8 +99,8 @@ struct Judge {
 }
 
 impl Judge {
-    /// Compares our profile of a trace with the one that Go's tool makes of what
-    /// it is `told`. Returns how many samples it has.
+    /// Compares our profile of what is `told` of a trace with the one that Go's tool
+    /// makes of that. Returns how many samples it has.
     fn compare(
         &self,
         trace: &Path,
@@ -120,7 +120,7 @@ impl Judge {
             Err(XtaskError::Failed { output, .. }) if output.contains(NO_TASKS) => false,
             Err(error) => return Err(error),
         };
-        write_ours(trace, what, &ours)?;
+        write_ours(told, what, &ours)?;
 
         let differs = |view, problem: Difference| XtaskError::Profile {
             path: trace.to_path_buf(),
@@ -166,7 +166,9 @@ impl Judge {
     }
 }
 
-/// Writes a trace without the tracer's last notes, which our profiles leave out.
+/// Writes a trace without the tracer's last notes, which our profiles leave out. Both
+/// tools are given this: without the notes, readers alike may give an event another
+/// time, by a nanosecond.
 fn leave_out_last_notes(trace: &Path, to: &Path) -> Result<(), XtaskError> {
     let failed = |error| XtaskError::Dump {
         path: trace.to_path_buf(),
