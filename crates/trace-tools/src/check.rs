@@ -187,9 +187,13 @@ impl Check {
         let Some(version) = self.version else {
             return Ok(());
         };
-        match self.passed() {
-            true => write!(out, "{name}: {}", paint.good("ok"))?,
-            false => write!(out, "{name}: {}", paint.bad("damaged"))?,
+        match &self.damage {
+            // Which says nothing of the trace.
+            Some(ReadError::Memory { .. }) => {
+                write!(out, "{name}: {}", paint.bad("not read to its end"))?;
+            }
+            _ if self.passed() => write!(out, "{name}: {}", paint.good("ok"))?,
+            _ => write!(out, "{name}: {}", paint.bad("damaged"))?,
         }
         write!(
             out,

@@ -116,7 +116,7 @@ fn a_generation_that_does_not_fit() {
         // The first generation is there.
         let first = match args[0] {
             "summary" => "tasks        1",
-            "check" => "4 events in 1 generation",
+            "check" => "not read to its end: go 1.26, 4 events in 1 generation",
             "dump" => "GoID=1 Undetermined->Running",
             "export" => "1,,Running,",
             _ => "</svg>",

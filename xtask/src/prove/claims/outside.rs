@@ -133,6 +133,25 @@ pub(super) const FUZZED: &[Check] = &[
         || fuzzed_for("tools"),
     ),
     fuzzed(
+        "fuzz-growth",
+        &[
+            READER,
+            TOOLS,
+            FUZZER,
+            &[
+                "fuzz/fuzz_targets/growth.rs",
+                "crates/trace-read/tests/support/hostile.rs",
+                "crates/trace-tools/tests/support/every_tool.rs",
+                "crates/trace-tools/tests/support/phases.rs",
+            ],
+        ],
+        "A trace of four times the size takes a tool about four times as long, whatever is in it.",
+        "ten minutes of traces made by coverage-guided choices; fails at ten times as long, three \
+         times in a row, by the processor's time",
+        &["cargo xtask fuzz growth --seconds 600"],
+        || fuzzed_for("growth"),
+    ),
+    fuzzed(
         "fuzz-front_end",
         &[
             FRONT_END,
