@@ -3,13 +3,13 @@
 //!
 //! | where | what | by |
 //! | --- | --- | --- |
-//! | a line for people | what is not [shown](is_shown) comes as `\n`, `\u{1b}` | [`Line`], [`Shown`], [`file`] |
-//! | the same, between quotes | quotes as well; bytes that are not UTF-8 as `\xNN` | [`Quoted`] |
+//! | a line for people | what is not [shown](is_shown) comes as `\n`, `\u{1b}` | [`Line`], [`Shown`], [`file()`] |
+//! | the same, between quotes | quotes as well; bytes that are not UTF-8 as `\xNN` | `Quoted` |
 //! | the same, as Go quotes | as in Go's source | `dump/line.rs`, by [`is_shown`] |
 //! | JSON | nothing is lost: `\u001b` | [`Json`] |
 //! | CSV | see [`Cells`] | [`Cells`] |
-//! | SVG, flame graphs | U+FFFD in its place; XML's own is inferno's matter | [`picture`] |
-//! | folded stacks | `_` in its place | [`folded`] |
+//! | SVG, flame graphs | U+FFFD in its place; XML's own is inferno's matter | `picture` |
+//! | folded stacks | `_` in its place | `folded` |
 //!
 //! What is not shown could move the cursor, set the title or the clipboard of a
 //! terminal, begin a line that the program did not print, or change the order in
