@@ -144,6 +144,7 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.switch.map(&env).map_err(|_| StartError::NoMemory)?;
     shared.queue.prepare(&env);
     shared.first_epoch.store(epoch, Ordering::Relaxed);
+    shared.most_procs.store(0, Ordering::Relaxed);
     shared.set_procs(config.procs);
     let period = u64::try_from(config.period.as_nanos()).unwrap_or(u64::MAX);
     shared.period_ns.store(period, Ordering::Relaxed);

@@ -125,8 +125,9 @@ pub(crate) struct Shared {
     /// The epoch in which the next running task has something to note (the
     /// number of procs, losses); 0 if there is nothing.
     pub(crate) notes_due: AtomicU64,
-    /// How many procs there are.
+    /// How many procs there are, and the most that there were in this file.
     pub(crate) procs: AtomicU32,
+    pub(crate) most_procs: AtomicU32,
 
     /// The epoch that is the file's first generation.
     pub(crate) first_epoch: AtomicU64,
@@ -191,6 +192,7 @@ impl Shared {
                 note_category: AtomicU64::new(0),
                 notes_due: AtomicU64::new(0),
                 procs: AtomicU32::new(0),
+                most_procs: AtomicU32::new(0),
                 first_epoch: AtomicU64::new(0),
                 last_epoch: AtomicU64::new(0),
                 open_epoch: AtomicU64::new(0),
@@ -363,7 +365,8 @@ impl Shared {
 
     /// Says how many procs there are from now on.
     pub(crate) fn set_procs(&self, procs: u32) {
-        // Relaxed: a figure.
+        // Relaxed, both: figures.
         self.procs.store(procs, Ordering::Relaxed);
+        self.most_procs.fetch_max(procs, Ordering::Relaxed);
     }
 }

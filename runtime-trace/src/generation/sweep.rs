@@ -166,12 +166,15 @@ impl<'a> Sweep<'a> {
         }
         // Relaxed: the mover's.
         let category = self.shared.note_category.load(Ordering::Relaxed);
+        // A proc that never was. Go's viewer has a row for each up to the largest ID, so
+        // it is a small one. Relaxed: a figure.
+        let proc = u64::from(self.shared.most_procs.load(Ordering::Relaxed));
         let write = |kind, args: &[u64]| self.write(LAST_NOTE, kind, args, env).is_ok();
         let log = |message: &Id| write(EventKind::UserLog, &[0, category, message.0, 0]);
         // All fit into the batch that the first one begins, so this either
         // happens at once or not at all.
-        let _ = write(EventKind::ProcStatus, &[LAST_NOTE, ProcStatus::Idle as u64])
-            && write(EventKind::ProcStart, &[LAST_NOTE, 1])
+        let _ = write(EventKind::ProcStatus, &[proc, ProcStatus::Idle as u64])
+            && write(EventKind::ProcStart, &[proc, 1])
             && write(EventKind::GoCreate, &[LAST_NOTE, 0, 0])
             && write(EventKind::GoStart, &[LAST_NOTE, 1])
             && messages.iter().flatten().all(log)
