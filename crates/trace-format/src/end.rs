@@ -6,8 +6,8 @@
 //! any more. So the tracer's last notes have a task, a proc and a thread of their
 //! own, whose numbers nothing else has.
 
-/// The task, the proc and the thread of a trace's last notes. Readers keep numbers
-/// with a sign, so no ID is larger.
+/// The task and the thread of a trace's last notes. Readers keep numbers with a sign,
+/// so no ID is larger. (The proc has a small one: viewers have a row for each.)
 pub const LAST_NOTE: u64 = i64::MAX as u64;
 
 macro_rules! ends {
