@@ -143,6 +143,24 @@ impl<'t> Lone<'t> {
     }
 }
 
+/// A host with one thread, which runs.
+#[derive(Debug)]
+pub struct Running<'a, 't>(pub &'a Lone<'t>);
+
+impl Symbolizer for Running<'_, '_> {
+    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
+        Silent.frames(pc, visit);
+    }
+}
+
+impl Host for Running<'_, '_> {
+    fn checkpoint(&self) {
+        self.0.checkpoint();
+    }
+
+    fn sweep(&self, _: &Sweep<'_>) {}
+}
+
 /// How many events a trace holds that the tracer did not write by itself.
 pub fn said_in(trace: &Trace) -> u64 {
     let said_in = |generation: &Generation| {

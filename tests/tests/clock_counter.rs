@@ -12,8 +12,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use e2e::kept::Recorder;
-use e2e::lone::{Lone, Silent, said_in};
-use runtime_trace::{Config, Frame, Host, ProcTrace, Symbolizer, TaskTrace, Tracer};
+use e2e::lone::{Lone, Running, said_in};
+use runtime_trace::{Config, ProcTrace, TaskTrace, Tracer};
 
 /// Ticks from one reading to the next: 10 µs at 2.5 GHz.
 const TICKS: u64 = 25_000;
@@ -100,23 +100,6 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
     unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) as c_int }
 }
 
-/// A running task.
-struct Solo<'a, 't>(&'a Lone<'t>);
-
-impl Symbolizer for Solo<'_, '_> {
-    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
-        Silent.frames(pc, visit);
-    }
-}
-
-impl Host for Solo<'_, '_> {
-    fn checkpoint(&self) {
-        self.0.checkpoint();
-    }
-
-    fn sweep(&self, _: &runtime_trace::Sweep<'_>) {}
-}
-
 #[test]
 fn time_never_steps_back() {
     const POWER: u32 = 0x8000_0007;
@@ -138,7 +121,7 @@ fn time_never_steps_back() {
     let (tracer, proc) = (Tracer::new(), ProcTrace::new(0));
     let task = TaskTrace::new(1);
     let lone = Lone::new(&tracer, &proc, &task);
-    let host = Solo(&lone);
+    let host = Running(&lone);
     let begin = monotonic();
     tracer.start(&Config::new(1), &host).expect("it starts");
     let mut recorder = Recorder::new(&tracer, "clock-counter");

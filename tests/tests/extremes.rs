@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use e2e::check::{Checked, Ends, check};
 use e2e::kept::{Kept, Recorder, long};
-use e2e::lone::{Lone, Silent, said_in};
+use e2e::lone::{Lone, Running, Silent, said_in};
 use e2e::wire::Trace;
 use runtime_trace::{
     AdvanceError, Config, Frame, Host, Loss, Pcs, ProcTrace, StackId, Sweep, SweptState,
@@ -131,23 +131,6 @@ fn distinct_strings_without_end() {
         let (trace, _) = judge(&kept, Ends::Whole);
         assert_eq!(said_in(&trace), lone.said());
     }
-}
-
-/// A host with one thread, which runs.
-struct Running<'a, 't>(&'a Lone<'t>);
-
-impl Symbolizer for Running<'_, '_> {
-    fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
-        Silent.frames(pc, visit);
-    }
-}
-
-impl Host for Running<'_, '_> {
-    fn checkpoint(&self) {
-        self.0.checkpoint();
-    }
-
-    fn sweep(&self, _: &Sweep<'_>) {}
 }
 
 /// A symbolizer that is of no use.

@@ -122,6 +122,28 @@ pub(super) fn pull(shared: &Shared, found: &mut Vec<u64>, done: &mut Option<Batc
     }
 }
 
+/// Reads what was not `found` before, after `give_up` and all threads: a beginning of
+/// what could be written, each event once, and all of it if the thread was out in time.
+/// Nothing is left then.
+pub(super) fn judge(
+    shared: &Shared,
+    settled: bool,
+    written: usize,
+    mut found: Vec<u64>,
+    mut done: Option<Batch>,
+) {
+    let held = Held::new();
+    shared.queue.complete(1, true, &shared.env(&held));
+    assert!(pull(shared, &mut found, &mut done), "it is complete");
+    assert!([1, 2].starts_with(&found), "{found:?}");
+    if settled {
+        assert_eq!(found.len(), written);
+    }
+    let mut none = Patience::new(Duration::ZERO);
+    let unmap = |batch: Batch| batch.unmap(&shared.pages);
+    assert!(shared.threads.settle(1, &mut none, unmap), "it is out");
+}
+
 /// Somebody's patience ends at any moment while a thread writes an event, hands
 /// its batch in and writes another: what can be had is a beginning of that, each
 /// event once, and all of it if the thread is out in time. When it is out at
@@ -138,18 +160,6 @@ fn a_slow_thread_is_given_up() {
         });
         let written = write_two(&shared);
         let settled = other.join().unwrap();
-
-        let held = Held::new();
-        shared.queue.complete(1, true, &shared.env(&held));
-        let mut found = Vec::new();
-        assert!(pull(&shared, &mut found, &mut None), "it is complete");
-        assert!([1, 2].starts_with(&found), "{found:?}");
-        if settled {
-            assert_eq!(found.len(), written);
-        }
-
-        let mut none = Patience::new(Duration::ZERO);
-        let unmap = |batch: Batch| batch.unmap(&shared.pages);
-        assert!(shared.threads.settle(1, &mut none, unmap), "it is out");
+        judge(&shared, settled, written, Vec::new(), None);
     });
 }

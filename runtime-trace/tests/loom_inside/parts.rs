@@ -1,14 +1,11 @@
 //! The reader looks into a batch that its thread still writes to.
 
-use std::time::Duration;
-
-use super::given_up::{give_up, pull, shared, tasks, write};
+use super::given_up::{give_up, judge, pull, shared, tasks, write};
 use super::output::enter;
 use crate::batch::Batch;
 use crate::lock::Held;
 use crate::queue::Unseen;
 use crate::shared::Shared;
-use crate::sync::Patience;
 
 /// Writes two events, and hands the batch in before, between or after: how many could
 /// be written.
@@ -119,17 +116,8 @@ fn what_was_read_is_not_copied_again() {
             move || give_up(&shared)
         });
         let settled = mover.join().unwrap();
-        let (mut found, mut done) = reader.join().unwrap();
+        let (found, done) = reader.join().unwrap();
         let written = writer.join().unwrap();
-        let held = Held::new();
-        shared.queue.complete(1, true, &shared.env(&held));
-        assert!(pull(&shared, &mut found, &mut done), "it is complete");
-        assert!([1, 2].starts_with(&found), "{found:?}");
-        if settled {
-            assert_eq!(found.len(), written);
-        }
-        let mut none = Patience::new(Duration::ZERO);
-        let unmap = |batch: Batch| batch.unmap(&shared.pages);
-        assert!(shared.threads.settle(1, &mut none, unmap), "it is out");
+        judge(&shared, settled, written, found, done);
     });
 }
