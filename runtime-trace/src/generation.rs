@@ -146,8 +146,9 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared.first_epoch.store(epoch, Ordering::Relaxed);
     shared.most_procs.store(0, Ordering::Relaxed);
     shared.set_procs(config.procs);
-    let period = u64::try_from(config.period.as_nanos()).unwrap_or(u64::MAX);
-    shared.period_ns.store(period, Ordering::Relaxed);
+    shared
+        .period_ns
+        .store(nanos(config.period), Ordering::Relaxed);
     shared
         .generation_bytes
         .store(config.generation_bytes, Ordering::Relaxed);
@@ -158,11 +159,13 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
         .store(shared.threads.events(), Ordering::Release);
     shared.other_events.store(0, Ordering::Relaxed);
     shared.discarded_events.store(0, Ordering::Relaxed);
-    let latency = u64::try_from(config.latency.as_nanos()).unwrap_or(u64::MAX);
-    shared.latency_ns.store(latency, Ordering::Relaxed);
+    shared
+        .latency_ns
+        .store(nanos(config.latency), Ordering::Relaxed);
     shared.stacks_due_ns.store(0, Ordering::Relaxed);
-    let patience = u64::try_from(config.patience.as_nanos()).unwrap_or(u64::MAX);
-    shared.patience_ns.store(patience, Ordering::Relaxed);
+    shared
+        .patience_ns
+        .store(nanos(config.patience), Ordering::Relaxed);
     shared.begin_again();
     let limit = config.memory_limit;
     let limit_before = shared.pages.set_limit(limit);
@@ -185,6 +188,11 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     host.checkpoint(); // Invariant 7.
     core::mem::forget(ending);
     Ok(())
+}
+
+/// A time in nanoseconds, or the longest that there is.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Ends a trace whose start unwinds: Invariant 7 does not hold in it.

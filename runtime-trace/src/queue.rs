@@ -44,10 +44,10 @@
 //! 4. All state is behind one lock of the highest rank. It is held for a few
 //!    steps, or for a copy, per 64 KiB of trace, so contention on it is of no account.
 //! 5. A batch that a thread has offered in the epoch being read leaves the thread only
-//!    by a push, which takes the lock after the offer has changed. While
-//!    the lock is held, a batch that is found in an offer is whole, and nobody begins it
-//!    again or gives it back. (A batch that is thrown away without a push is of an
-//!    epoch that is never read, or of one that has been read to its end.)
+//!    by a push, which takes the lock after the offer has changed. While the lock is
+//!    held, a batch that is found in an offer is whole, and nobody begins it again or
+//!    gives it back. (A batch that is thrown away without a push is of an epoch that is
+//!    never read, or of one that has been read to its end.)
 //! 6. A part of a batch is read after all that its thread has pushed, and before the
 //!    rest: it is taken while no batch of that generation is queued.
 //!

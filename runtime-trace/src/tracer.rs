@@ -130,11 +130,11 @@ impl Tracer {
     /// Writes out the stacks that are new, unless that was done within
     /// [`Config::latency`] or a generation is being moved: whether it did.
     ///
-    /// Stacks are written with their generation's end at the latest. The thread
-    /// that advances calls this every 10 to 50 ms, so that a file can be read, with
-    /// names, although the process dies before that. It takes as long as the symbolizer, and where there are
-    /// very many stacks, as long as it takes to find the new ones; then it pauses for 20
-    /// times that, unless the latency is zero.
+    /// Stacks are written with their generation's end at the latest. The thread that
+    /// advances calls this every 10 to 50 ms, so that a file can be read, with names,
+    /// although the process dies before that. It takes as long as the symbolizer, and
+    /// where there are very many stacks, as long as it takes to find the new ones; then
+    /// it pauses for 20 times that, unless the latency is zero.
     pub fn write_stacks(&self, symbolizer: &dyn Symbolizer) -> bool {
         generation::write_stacks(&self.shared, symbolizer)
     }

@@ -95,8 +95,8 @@ fn it_is_told_when_nobody_runs() {
                 GoDestroy
                 ProcStop
               the last notes
-                ProcStatus p9223372036854775807 Idle
-                ProcStart p9223372036854775807 #1
+                ProcStatus p1 Idle
+                ProcStart p1 #1
                 GoCreate g9223372036854775807 [] []
                 GoStart g9223372036854775807 #1
                 UserLog u0 "runtime-trace" "1 events lost (re-entrant: 1)" []

@@ -305,8 +305,8 @@ fn a_note_uses_no_proc_of_the_program() {
                 ProcStatus p1 Idle
                 ProcStart p1 #1
               the last notes
-                ProcStatus p9223372036854775807 Idle
-                ProcStart p9223372036854775807 #1
+                ProcStatus p2 Idle
+                ProcStart p2 #1
                 GoCreate g9223372036854775807 [] []
                 GoStart g9223372036854775807 #1
                 UserLog u0 "runtime-trace" "1 events lost (re-entrant: 1)" []

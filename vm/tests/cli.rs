@@ -1,6 +1,8 @@
 //! The command line: statuses, what goes to which stream, and what a trace
 //! must not change.
 
+mod support;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,6 +14,8 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
+
+use support::wait_until_ready;
 
 const STATUS_CLOSED_PIPE: i32 = 141;
 
@@ -337,12 +341,7 @@ fn interrupted(name: &str, source: &str, signal: i32, workers: &str) -> (Output,
         .spawn()
         .expect("weft runs");
     let stdin = child.stdin.take();
-    let mut line = String::new();
-    let stdout = child.stdout.as_mut().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("it prints");
-    assert_eq!(line, "ready\n");
+    wait_until_ready(&mut child);
     send(&child, signal);
     let output = child.wait_with_output().expect("it ends");
     drop(stdin);
@@ -500,12 +499,7 @@ fn a_second_ctrl_c_ends_even_a_program_whose_trace_cannot_be_finished() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("weft runs");
-    let mut line = String::new();
-    let stdout = child.stdout.as_mut().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("it prints");
-    assert_eq!(line, "ready\n");
+    wait_until_ready(&mut child);
     let status = loop {
         send(&child, libc::SIGINT);
         if let Some(status) = child.try_wait().expect("it is a child") {

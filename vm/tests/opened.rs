@@ -4,7 +4,7 @@ mod support;
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{Pipes, generations, open};
+use support::{Pipes, generations, open, wait_until_ready};
 
 const PROGRAM: &str = "fn main() { for i in 0..10 { yield() } }";
 
@@ -151,12 +151,7 @@ fn two_programs_do_not_record_into_one_file() {
     let mut first = weft(&pipes.folder, WAITS);
     first.arg("out.trace").args(&pipes.paths);
     let mut first = first.spawn().expect("weft runs");
-    let mut line = String::new();
-    let stdout = first.stdout.as_mut().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("it prints");
-    assert_eq!(line, "ready\n");
+    wait_until_ready(&mut first);
     let second = run(&pipes.folder, "out.trace");
     assert_refused(&second, "out.trace", "another program is recording into it");
     write!(open(&pipes.paths[0]), "read").expect("the program reads it");
@@ -184,12 +179,7 @@ fn a_pipe_without_a_reader_keeps_no_program_from_starting() {
         let mut child = weft(&pipes.folder, WAITS);
         child.arg(name).args(&pipes.paths);
         let mut child = child.spawn().expect("weft runs");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("it is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("it prints");
-        assert_eq!(line, "ready\n");
+        wait_until_ready(&mut child);
         // It misses nothing that comes so late.
         let mut reader = File::open(&trace).expect("it is there");
         write!(open(&pipes.paths[0]), "read").expect("the program reads it");

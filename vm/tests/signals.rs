@@ -4,14 +4,14 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::{Pipes, generations};
+use support::{Pipes, generations, wait_until_ready};
 
 /// More of a trace than a pipe holds; then it waits.
 const MUCH: &str = "
@@ -49,16 +49,6 @@ fn weft(pipes: &Pipes, program: &str, ignored: Option<i32>) -> Child {
 fn hold(pipe: &str) -> File {
     let held = fs::OpenOptions::new().read(true).write(true).open(pipe);
     held.expect("it is there")
-}
-
-/// Waits for the first line that a program prints.
-fn wait_until_ready(child: &mut Child) {
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("it is piped");
-    let mut stdout = BufReader::with_capacity(1, stdout);
-    stdout.read_line(&mut line).expect("it prints");
-    assert_eq!(line, "ready\n");
-    child.stdout = Some(stdout.into_inner());
 }
 
 /// Sends a signal to a child that has not been waited for, and waits until it

@@ -5,7 +5,9 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -161,6 +163,16 @@ pub fn generations(trace: &[u8]) -> Option<usize> {
             Some(_) => return None,
         }
     }
+}
+
+/// Waits until a program has printed "ready". No byte behind that is taken.
+pub fn wait_until_ready(child: &mut Child) {
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut stdout = BufReader::with_capacity(1, stdout);
+    stdout.read_line(&mut line).expect("it prints");
+    assert_eq!(line, "ready\n");
+    child.stdout = Some(stdout.into_inner());
 }
 
 /// Opens a pipe to write into. Somebody is reading it afterwards, and is so
