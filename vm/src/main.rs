@@ -137,7 +137,7 @@ fn main() -> ExitCode {
 
 /// The program in a file; or a status, with all said that is to be said.
 fn compile(file: &Path) -> Result<Program, u8> {
-    let name = file.display().to_string();
+    let name = trace_files::shown(file);
     let source = read(file).map_err(|error| usage(&format!("cannot read {name}: {error}")))?;
     weft::compile(&name, &source).map_err(|errors| {
         complain(&errors.to_string());
@@ -185,10 +185,8 @@ fn run(run: Run) -> Result<u8, u8> {
         None => None,
         Some(path) => {
             let opened = opened::open(path).map_err(|why| {
-                usage(&format!(
-                    "cannot write the trace to {}: {why}",
-                    path.display()
-                ))
+                let name = trace_files::shown(path);
+                usage(&format!("cannot write the trace to {name}: {why}"))
             })?;
             named = opened.named;
             let version = match run.trace_version {

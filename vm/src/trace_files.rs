@@ -21,6 +21,19 @@ pub(crate) fn name(first: &Path, number: u32) -> PathBuf {
     first.with_file_name(name)
 }
 
+/// A file's name for a message: on one line, and with nothing in it that a terminal
+/// would obey.
+pub(crate) fn shown(path: &Path) -> String {
+    let mut shown = String::new();
+    for c in path.to_string_lossy().chars() {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
 /// How the second and later files are opened. Only what goes into a regular
 /// file goes on in another one: beside a pipe or a device there is no place.
 pub(crate) fn next(path: &Path, first: &Opened) -> Option<NextFile> {
@@ -29,7 +42,7 @@ pub(crate) fn next(path: &Path, first: &Opened) -> Option<NextFile> {
     Some(Box::new(move |number| {
         let name = name(&path, number);
         opened::open_regular(&name)
-            .map_err(|why| io::Error::other(format!("{}: {why}", name.display())))
+            .map_err(|why| io::Error::other(format!("{}: {why}", shown(&name))))
     }))
 }
 
@@ -39,7 +52,7 @@ pub(crate) fn next(path: &Path, first: &Opened) -> Option<NextFile> {
 pub(crate) fn discard(path: &Path, named: Option<Identity>) -> String {
     match named.map(|identity| opened::remove_empty(path, identity)) {
         Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
-            let name = path.display();
+            let name = shown(path);
             format!("warning: cannot remove the empty {name}: {error}\n")
         }
         _ => String::new(),
@@ -62,10 +75,8 @@ pub(crate) fn close(path: &Path, named: Option<Identity>, traced: &Traced) -> St
                 VmError::Ended => "the program ended before it was to begin".to_owned(),
                 error => error.to_string(),
             };
-            say(format_args!(
-                "trace: {}: nothing recorded: {why}",
-                path.display()
-            ));
+            let name = shown(path);
+            say(format_args!("trace: {name}: nothing recorded: {why}"));
         }
         Ok(report) => {
             for (number, file) in (1..).zip(&report.files) {
@@ -81,7 +92,7 @@ pub(crate) fn close(path: &Path, named: Option<Identity>, traced: &Traced) -> St
 }
 
 fn close_file(name: &Path, file: &FileReport, say: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
-    let name = name.display();
+    let name = shown(name);
     if let Some(error) = &file.file_error {
         say(format_args!(
             "warning: the trace in {name} is not whole: {error}"

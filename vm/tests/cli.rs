@@ -247,6 +247,33 @@ fn check_and_disasm_run_nothing() {
     assert!(text(&listing.stdout).contains("fn greet/1"));
 }
 
+/// Names and programs may come from elsewhere: none of them gets at a terminal.
+#[test]
+fn nothing_that_is_named_or_quoted_commands_a_terminal() {
+    let hostile = "\u{1b}]0;title\u{7}\r\u{9b}2J\u{202e}";
+    let bad = format!("fn main() {{ print(\"{hostile}\") {hostile} }}\nfn fails() {{ 1/0 }}");
+    let bad = Temp::with(&format!("bad{hostile}.weft"), &bad);
+    let fails = "fn main() {\n    print([][1])\n}";
+    let fails = Temp::with(&format!("fails{hostile}.weft"), fails);
+    let missing = Temp::new(&format!("missing{hostile}"));
+    let folder = missing.0.join("out.trace");
+    for (program, arguments, status) in [
+        (&bad.0, &["check"][..], 1),
+        (&fails.0, &["run"], 1),
+        (&missing.0, &["run"], 64),
+        (&fails.0, &["run", "--trace", &folder.to_string_lossy()], 64),
+    ] {
+        let mut weft = weft();
+        let output = weft.args(arguments).arg(program).output();
+        let output = output.expect("weft runs");
+        assert_status(&output, status);
+        let said = text(&output.stderr);
+        assert!(said.contains("\\u{1b}]0;title\\u{7}\\r"), "{said:?}");
+        let commands = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!said.contains(commands), "{said:?}");
+    }
+}
+
 #[test]
 fn a_program_without_an_end_is_not_read_for_ever() {
     for command in ["check", "run", "disasm"] {

@@ -420,7 +420,10 @@ impl CompileErrors {
         if let Some(hint) = error.kind.hint() {
             group = group.element(Level::HELP.message(hint));
         }
-        renderer.render(&[group])
+        // The renderer replaces other controls, but not those of C1, which some
+        // terminals obey.
+        let is_c1 = |c: char| ('\u{80}'..='\u{9f}').contains(&c);
+        renderer.render(&[group]).replace(is_c1, "\u{fffd}")
     }
 
     /// The line where a span begins and the part of the span that is in it,
