@@ -242,8 +242,8 @@ pub enum ReadError {
         /// How many workers have one.
         workers: u64,
     },
-    /// So many events were tried before those that they wait for, that to go on
-    /// would take too long. No tracer writes such a trace.
+    /// In a generation that is cut off, so many events were tried before those that
+    /// they wait for that to go on would take too long. No tracer writes such a trace.
     Tangled {
         /// The earliest event that waits.
         at: Place,

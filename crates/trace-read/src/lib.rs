@@ -74,6 +74,10 @@
 
 #![forbid(unsafe_code)]
 
+// The tests' own modules name the crate as those outside do.
+#[cfg(test)]
+extern crate self as trace_read;
+
 mod clock;
 mod contradiction;
 mod cursor;

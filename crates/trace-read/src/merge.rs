@@ -1,6 +1,8 @@
 //! One generation's events: those of its workers and its CPU samples, merged.
 
 mod parked;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -30,7 +32,9 @@ pub(crate) struct Merge {
     /// One for each of its workers.
     cursors: Vec<Cursor>,
     frontier: Frontier,
-    /// Those that wait in a generation that is cut off: not in the frontier.
+    /// How many more events may be tried in vain before workers that wait are parked.
+    tries: u64,
+    /// Those that wait and are not in the frontier.
     parked: Parked,
     /// The cursors that were there when none could go on, in such a generation.
     left: Frontier,
@@ -40,19 +44,15 @@ pub(crate) struct Merge {
     /// event.
     sample_time: i64,
     order: Order,
-    /// How many more events may be tried in vain. A file can be made so that nearly
-    /// all workers' are, again and again.
-    patience: u64,
     /// The first thing wrong with the generation.
     trouble: Option<ReadError>,
 }
 
 impl Merge {
     /// How many events may be tried in vain for each byte of a generation, and how
-    /// many besides. Of events that a tracer has written one in a hundred is, or
-    /// fewer.
-    const PATIENCE: u64 = 32;
-    const BESIDES: u64 = 1 << 20;
+    /// many besides. Of the events that a tracer writes, one in a hundred is, or fewer.
+    const TRIES: u64 = 1;
+    const BESIDES: u64 = 1 << 16;
     /// To sort so many workers costs as much as to try an event.
     const SORTED_AT_ONCE: u64 = 16;
 
@@ -63,12 +63,12 @@ impl Merge {
             is_open: false,
             cursors: Vec::new(),
             frontier: Frontier::default(),
+            tries: 0,
             parked: Parked::default(),
             left: Frontier::default(),
             sample: 0,
             sample_time: i64::MAX,
             order: Order::new(),
-            patience: 0,
             trouble: None,
         }
     }
@@ -107,7 +107,12 @@ impl Merge {
                 Err(error) => self.note(error),
             }
         }
-        self.patience = Self::PATIENCE * generation.bytes.len() as u64 + Self::BESIDES;
+        let bytes = generation.bytes.len() as u64;
+        self.tries = match generation.is_cut {
+            true => 0,
+            false => Self::TRIES * bytes + Self::BESIDES,
+        };
+        self.parked.begin(bytes);
         self.generation = generation;
         self.is_open = true;
         self.seek_sample(0);
@@ -267,12 +272,16 @@ impl Merge {
     #[inline(never)]
     fn leave<S: Sink>(&mut self, first: Entry, why: Why, sink: &mut S) -> bool {
         let time = self.cursors[first.cursor as usize].time();
-        match self.unless_missing(first, why) {
+        match why {
             Why::Later => {}
             Why::End => self.frontier.remove(0),
             Why::Bytes(error) => return self.leave_out(0, error),
-            Why::Waits if self.generation.is_cut => {
-                self.park(first);
+            Why::Waits if self.tries == 0 => {
+                self.park(first, None);
+                return self.find_past_parked(sink);
+            }
+            Why::Never(what) if self.generation.is_cut => {
+                self.park(first, Some(what));
                 return self.find_past_parked(sink);
             }
             Why::Waits => {
@@ -321,17 +330,17 @@ impl Merge {
     }
 
     /// Tries the workers' events in the order of their times, all but the first,
-    /// which has been tried.
+    /// which has been tried. This is how Go's reader finds the next event, every time.
     #[cold]
     #[inline(never)]
     fn try_others<S: Sink>(&mut self, sink: &mut S) -> bool {
         self.frontier.sort();
-        let mut patience = self.patience;
-        patience = patience.saturating_sub(self.frontier.len() as u64 / Self::SORTED_AT_ONCE);
+        let mut tries = self.tries;
+        tries = tries.saturating_sub(self.frontier.len() as u64 / Self::SORTED_AT_ONCE);
         // One event only, since the first one may be what has waited for it.
         self.order.steps.stop();
         let mut at = 1;
-        while patience > 0
+        while tries > 0
             && let Some(entry) = self.frontier.get(at)
         {
             let cursor = &mut self.cursors[entry.cursor as usize];
@@ -341,13 +350,13 @@ impl Merge {
             match why {
                 Why::Waits => {
                     at += 1;
-                    patience -= 1;
+                    tries -= 1;
                     continue;
                 }
                 Why::Later => self.frontier.update(at, time),
                 Why::End => self.frontier.remove(at),
                 Why::Bytes(error) => {
-                    self.patience = patience;
+                    self.tries = tries;
                     return self.leave_out(at, error);
                 }
                 Why::Never(what) => {
@@ -355,32 +364,20 @@ impl Merge {
                     return false;
                 }
             }
-            self.patience = patience;
+            self.tries = tries;
             return true;
         }
-        let first = self.frontier.first();
-        let cursor = &self.cursors[first.map_or(0, |first| first.cursor as usize)];
-        let (at, kind) = (self.place(cursor), cursor.event.kind);
-        let workers = self.frontier.len() as u64;
-        self.stop(match patience {
-            0 => ReadError::Tangled { at, kind, workers },
-            _ => ReadError::Stuck { at, kind, workers },
-        });
-        false
-    }
-
-    /// Where batches may be missing, an event that cannot have happened may lack one
-    /// that comes before it: perhaps that is still to come, from another worker. It is
-    /// wrong all the same.
-    fn unless_missing(&mut self, entry: Entry, why: Why) -> Why {
-        match why {
-            Why::Never(what) if self.generation.is_cut => {
-                let cursor = &self.cursors[entry.cursor as usize];
-                self.note(self.impossible(cursor, what));
-                Why::Waits
-            }
-            why => why,
+        self.tries = tries;
+        if tries == 0 {
+            return self.find_past_parked(sink);
         }
+        let workers = self.frontier.len() as u64;
+        if let Some(first) = self.frontier.first() {
+            let cursor = &self.cursors[first.cursor as usize];
+            let (at, kind) = (self.place(cursor), cursor.event.kind);
+            self.stop(ReadError::Stuck { at, kind, workers });
+        }
+        false
     }
 
     /// Finds no more events in this generation, since this one cannot have
@@ -583,99 +580,4 @@ enum Why {
     Waits,
     /// The next one cannot have happened.
     Never(Box<Contradiction>),
-}
-
-#[cfg(test)]
-mod tests {
-    use trace_format::limits::NO_THREAD;
-    use trace_format::{BatchHeader, ProcStatus, TaskStatus, Version};
-
-    use super::*;
-    use crate::generation::Generations;
-    use crate::raw::{Payload, RawWriter};
-
-    /// A trace of so many workers that each have one event. The events are numbered
-    /// and happen in that order. So say the workers' clocks, or the reverse.
-    fn chain(workers: u64, backwards: bool) -> Vec<u8> {
-        let mut trace = RawWriter::new(Vec::new(), Version::Go126).unwrap();
-        let mut batch = |thread, time, payload: &Payload| {
-            let header = BatchHeader {
-                generation: 1,
-                thread,
-                time,
-            };
-            trace.batch(&header, payload).unwrap();
-        };
-        let mut clock = Payload::new();
-        clock
-            .event(EventKind::Sync, &[])
-            .event(EventKind::Frequency, &[1_000_000_000])
-            .event(EventKind::ClockSnapshot, &[0, 0, 0, 0]);
-        batch(NO_THREAD, 0, &clock);
-        // The worker of the last event is the first to be there.
-        for number in (1..=workers).rev() {
-            let mut payload = Payload::new();
-            payload
-                .event(
-                    EventKind::ProcStatus,
-                    &[0, number, ProcStatus::Running as u64],
-                )
-                .event(
-                    EventKind::GoStatus,
-                    &[0, number, number, TaskStatus::Running as u64],
-                );
-            let time = match backwards {
-                // The first mark may have any number, so it has to be the first.
-                true if number > 1 => 2 * workers - number,
-                _ => number,
-            };
-            match number % 2 {
-                1 => payload.event(EventKind::GCBegin, &[time, number, 0]),
-                _ => payload.event(EventKind::GCEnd, &[time, number]),
-            };
-            batch(number, 1, &payload);
-        }
-        trace.end_of_generation().unwrap();
-        trace.into_inner()
-    }
-
-    /// Reads a chain. How many events there were, how many of them were tried in
-    /// vain, and what was wrong.
-    fn unravel(trace: &[u8]) -> (u64, u64, Option<ReadError>) {
-        let mut merge = Merge::new(Box::new(Generation::new(Version::Go126)));
-        let generation = Generations::new(trace).unwrap().next().unwrap();
-        let bytes = generation.bytes.len() as u64;
-        merge.open(Box::new(generation));
-        let most = merge.patience;
-        assert!(most <= Merge::PATIENCE * bytes + Merge::BESIDES);
-        let mut events = 0;
-        while merge.tell() {
-            events += 1;
-        }
-        (events, most - merge.patience, merge.take_trouble())
-    }
-
-    /// What is tried in vain is bounded by the size of the file, however many workers
-    /// wait for each other. Up to there any order is found.
-    #[test]
-    fn workers_that_wait_for_each_other() {
-        for workers in [300, 10_000] {
-            let (events, vain, trouble) = unravel(&chain(workers, false));
-            assert!(trouble.is_none() && vain == 0, "{workers}: {trouble:?}");
-            assert_eq!(events, 3 * workers);
-        }
-
-        let (events, vain, trouble) = unravel(&chain(300, true));
-        assert!(trouble.is_none(), "{trouble:?}");
-        assert_eq!(events, 900);
-        // Nearly all are tried each time.
-        assert!((40_000..60_000).contains(&vain), "{vain}");
-
-        let (events, _, trouble) = unravel(&chain(10_000, true));
-        let Some(ReadError::Tangled { workers, .. }) = trouble else {
-            panic!("{trouble:?}");
-        };
-        assert!(workers > 8_000, "{workers}");
-        assert_eq!(events, 30_000 - workers);
-    }
 }

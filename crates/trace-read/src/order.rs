@@ -53,11 +53,11 @@ mod workers;
 
 use std::sync::Arc;
 
-use trace_format::EventKind;
+use trace_format::{EventKind, ProcStatus};
 
 use crate::contradiction::Contradiction;
 use crate::cursor::Timed;
-use crate::event::Metric;
+use crate::event::{Metric, TaskState};
 use crate::generation::Sample;
 use crate::ids::{IdMap, empty};
 use crate::order::procs::Procs;
@@ -202,15 +202,30 @@ impl Order {
         (self.workers.task(w).id, self.workers.proc(w).id)
     }
 
-    /// The number that the next event of this task has to have.
-    pub fn next_of_task(&self, id: u64) -> Option<u64> {
-        Some(self.tasks[self.tasks.slot(id)?].next_number())
+    /// The state of this task, and the number that its next event has to have, if any
+    /// number fits.
+    pub fn next_of_task(&self, id: u64) -> Option<(TaskState, u64)> {
+        let task = &self.tasks[self.tasks.slot(id)?];
+        Some((task.status, task.next_number(self.round)?))
     }
 
-    /// The number that the next event of this proc has to have.
-    pub fn next_of_proc(&self, id: u64) -> Option<u64> {
+    /// The status of this proc, and the number that its next event has to have, if any
+    /// number fits.
+    pub fn next_of_proc(&self, id: u64) -> Option<(Option<ProcStatus>, Option<u64>)> {
         let proc = &self.procs[self.procs.slot(id)?];
-        Some(proc.sequence.number.wrapping_add(1))
+        let fits = proc.sequence.round == self.round;
+        let number = fits.then(|| proc.sequence.number.wrapping_add(1));
+        Some((proc.status, number))
+    }
+
+    /// The number that the collector's next event has to have.
+    pub fn next_of_collector(&self) -> u64 {
+        self.collector.next_number()
+    }
+
+    /// The slot of the worker with this ID, if it has been seen.
+    pub fn seen(&self, id: u64) -> Option<u32> {
+        self.workers.seen(id)
     }
 
     /// Notes that events of the worker in slot `w` are going to be tried.

@@ -53,12 +53,14 @@ const COMMANDS: [&[&str]; 13] = [
 ];
 
 /// What has once taken a time that grew with the square of the size.
-const ONCE: [(&str, &str); 5] = [
+const ONCE: [(&str, &str); 7] = [
     ("abandoned procs, workers", "check"),
     ("stops of the world", "check"),
     ("assists, stops of the world", "check"),
     ("reasons, the other way round", "summary"),
     ("generations after frames", "check"),
+    ("marks, the other way round", "check"),
+    ("steals of a proc, the other way round", "check"),
 ];
 
 /// What takes a file of four times the size may take so many times as long: a bit

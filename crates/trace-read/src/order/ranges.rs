@@ -115,6 +115,13 @@ pub(super) struct Collector {
     marks: Option<bool>,
 }
 
+impl Collector {
+    /// The number that its next event has to have.
+    pub fn next_number(&self) -> u64 {
+        self.number.wrapping_add(1)
+    }
+}
+
 impl Order {
     /// The slot of the worker's task, in whatever status.
     fn any_task(&self, w: u32) -> Result<u32, Box<Contradiction>> {
@@ -176,7 +183,7 @@ impl Order {
                 return Err(refused(Contradiction::CollectorKnown));
             }
         } else {
-            if number != self.collector.number.wrapping_add(1) {
+            if number != self.collector.next_number() {
                 return Ok(false);
             }
             let must_mark = phase != Phase::Begin;

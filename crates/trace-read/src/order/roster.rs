@@ -46,9 +46,9 @@ impl Task {
         Sequence { number, round }.is_followed_by(next)
     }
 
-    /// The number of the event that comes next.
-    pub fn next_number(&self) -> u64 {
-        self.number.wrapping_add(1)
+    /// The number of the event that comes next in this round, if any fits.
+    pub fn next_number(&self, round: u32) -> Option<u64> {
+        (self.round == round).then(|| self.number.wrapping_add(1))
     }
 
     /// Makes this its last sequence number.

@@ -14,7 +14,6 @@ pub fn slow(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("stops of the world", stops(size)),
         ("assists, stops of the world", assists(size)),
         ("reasons, the other way round", reasons(size)),
-        ("marks, the other way round", marks(size)),
         ("losses", losses(size)),
         ("stacks, used", stacks(size, 1, b"f")),
         (
@@ -23,8 +22,20 @@ pub fn slow(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("procs that run tasks", procs(size)),
     ];
+    files.extend(reversed(size));
     files.extend(after_large(size));
     files
+}
+
+/// Files of about `size` bytes in which many workers wait for each other: their clocks
+/// say the reverse of what happened.
+pub fn reversed(size: usize) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("marks, the other way round", marks(size)),
+        ("runs of a task, the other way round", runs(size)),
+        ("wakes of a task, the other way round", wakes(size)),
+        ("steals of a proc, the other way round", steals(size)),
+    ]
 }
 
 fn one(kind: trace_format::EventKind, numbers: &[u64]) -> Payload {
@@ -166,6 +177,80 @@ fn marks(size: usize) -> Vec<u8> {
         file.batch(number, &payload);
     }
     file.ended()
+}
+
+/// Worker 0 says that task 1 is runnable and proc 1 idle. Then each of many workers
+/// has some events, the last worker first; they are told their number, and of how many.
+fn chain(size: usize, events: impl Fn(&mut Payload, u64, u64)) -> Vec<u8> {
+    let mut file = File::new();
+    let workers = size as u64 / 40;
+    let mut first = one(GoStatus, &[0, 1, u64::MAX, 1]);
+    first.event(ProcStatus, &[0, 1, 2]);
+    file.batch(0, &first);
+    file.time = 2;
+    for number in (1..=workers).rev() {
+        let mut payload = Payload::new();
+        events(&mut payload, number, workers);
+        file.batch(number, &payload);
+    }
+    file.ended()
+}
+
+/// Each worker runs the same task for a moment.
+fn runs(size: usize) -> Vec<u8> {
+    chain(size, |payload, number, workers| {
+        payload
+            .event(ProcStatus, &[0, sparse(number as usize), 1])
+            .event(GoStart, &[4 * (workers - number), 1, number])
+            .event(GoStop, &[1, 0, 0]);
+    })
+}
+
+/// Every other worker lets the same task wait, and the ones between wake it.
+fn wakes(size: usize) -> Vec<u8> {
+    chain(size, |payload, number, workers| {
+        payload.event(ProcStatus, &[0, sparse(number as usize), 1]);
+        let time = 4 * (workers - number);
+        match number % 2 {
+            1 => payload
+                .event(GoStart, &[time, 1, number])
+                .event(GoBlock, &[1, 0, 0]),
+            _ => payload.event(GoUnblock, &[time, 1, number, 0]),
+        };
+    })
+}
+
+/// Each worker takes the same proc from the one before it, which is in a system call,
+/// and has a task that goes into one. Some come out of it and take another proc, some
+/// the other way round.
+fn steals(size: usize) -> Vec<u8> {
+    chain(size, |payload, number, workers| {
+        let (task, other) = (number + 1, sparse(number as usize));
+        payload.event(ProcStatus, &[0, other, 2]);
+        // One in four is late, so that the one before it has to wait for it.
+        let late = u64::from(number % 4 == 1);
+        let mut time = 8 * (workers - number) + 16 * workers * late;
+        let mut count = 3 * (number - 1);
+        if number > 1 {
+            payload.event(ProcSteal, &[time, 1, count, number - 1]);
+            time = 1;
+        }
+        count += 1;
+        payload
+            .event(ProcStart, &[time, 1, count])
+            .event(GoStatus, &[0, task, number, 2])
+            .event(GoSyscallBegin, &[1, count + 1, 0]);
+        if number < workers {
+            match number % 2 {
+                1 => payload
+                    .event(GoSyscallEndBlocked, &[1])
+                    .event(ProcStart, &[1, other, 1]),
+                _ => payload
+                    .event(ProcStart, &[1, other, 1])
+                    .event(GoSyscallEndBlocked, &[1]),
+            };
+        }
+    })
 }
 
 /// The tracer says over and over what it has lost.
