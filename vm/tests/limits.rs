@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use support::Pipes;
 
@@ -37,7 +37,7 @@ const PARTS: u64 = 8;
 /// Runs the program with so many bytes of addresses. What went wrong, if
 /// something did.
 fn run(pipes: &Pipes, traced: bool, limit: u64) -> Result<(), String> {
-    let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+    let mut weft = support::weft();
     weft.args(["run", "--workers", "2"]).stdin(Stdio::null());
     if traced {
         weft.arg("--trace").arg(pipes.folder.join("out.trace"));

@@ -29,7 +29,7 @@ const TRACE: &[u8] = b"go 1.26 trace\0\0\0and more";
 /// A command that runs a program in a folder.
 fn weft(folder: &Path, program: &str) -> Command {
     fs::write(folder.join("program.weft"), program).expect("the folder can be written to");
-    let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+    let mut weft = support::weft();
     weft.args(["run", "program.weft", "--workers", "2", "--trace"])
         .current_dir(folder)
         .stdout(Stdio::piped())

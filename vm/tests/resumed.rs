@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -187,7 +187,7 @@ fn the_command_line_names_each_file() {
     fs::write(&program, ALWAYS).expect("the folder can be written to");
     let trace = pipes.folder.join("out.trace");
     let second = pipes.folder.join("out.2.trace");
-    let child = Command::new(env!("CARGO_BIN_EXE_weft"))
+    let child = support::weft()
         .args([
             "run",
             "--workers",
@@ -207,7 +207,7 @@ fn the_command_line_names_each_file() {
     // The first file is still taken, though nothing is written to it any more.
     let other = pipes.folder.join("other.weft");
     fs::write(&other, "fn main() {}").expect("the folder can be written to");
-    let other = Command::new(env!("CARGO_BIN_EXE_weft"))
+    let other = support::weft()
         .args(["run", "--trace"])
         .args([&trace, &other])
         .output()

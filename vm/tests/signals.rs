@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const MUCH: &str = "
 fn weft(pipes: &Pipes, program: &str, ignored: Option<i32>) -> Child {
     let file = pipes.folder.join("program.weft");
     fs::write(&file, program).expect("the folder can be written to");
-    let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+    let mut weft = support::weft();
     weft.args(["run", "--workers", "2", "--trace", &pipes.paths[0]])
         .arg(&file)
         .args(&pipes.paths[1..])

@@ -236,7 +236,7 @@ fn a_file_that_takes_little_and_does_not_wait_gets_all() {
 fn weft(pipes: &Pipes, trace: &str, command: impl FnOnce(&mut Command)) -> Child {
     let file = pipes.folder.join("program.weft");
     fs::write(&file, PROGRAM).expect("the folder can be written to");
-    let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+    let mut weft = support::weft();
     weft.args(["run", "--workers", "2", "--trace-period", "1"])
         .args(["--trace", trace])
         .stdout(Stdio::piped())
@@ -434,7 +434,7 @@ fn a_trace_without_memory_has_room_for_workers() {
     let run = |traced: &[&str]| {
         // Nobody reads the trace, so the tracer's memory is used up.
         let held = hold(trace);
-        let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+        let mut weft = support::weft();
         weft.args(["run", "--workers", "2"]).args(traced);
         weft.arg(&file).args(reads);
         weft.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use support::{Pipes, TraceFile, generations, open};
 fn weft(program: &str, pipes: &Pipes, options: &[&str], beside: impl FnOnce()) -> Output {
     let file = pipes.folder.join("program.weft");
     fs::write(&file, program).expect("the folder can be written to");
-    let child = Command::new(env!("CARGO_BIN_EXE_weft"))
+    let child = support::weft()
         .arg("run")
         .args(["--workers", "2"])
         .args(options)
@@ -140,7 +140,7 @@ fn parts_of_no_trace_are_refused() {
         &["--trace", "/dev/null", "--trace-for", "0"],
         &["--trace", "/dev/null", "--trace-after", "-1"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_weft"))
+        let output = support::weft()
             .arg("run")
             .args(options)
             .arg("never.weft")

@@ -5,9 +5,10 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -217,4 +218,22 @@ impl Drop for Pipes {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The program, which heeds the signals that ask it to end, whatever this process
+/// ignores: in the background of a script that is SIGINT.
+pub fn weft() -> Command {
+    let mut weft = Command::new(env!("CARGO_BIN_EXE_weft"));
+    let heed = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: what a program is started with is a disposition, no handler.
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: it makes system calls only, as it may between fork and exec.
+    unsafe { weft.pre_exec(heed) };
+    weft
 }
