@@ -385,11 +385,14 @@ impl<'e> Emit<'e, '_> {
         now.tell(self.pen.epoch, None, None);
     }
 
-    /// The thread is gone: ends its task, whose ID and latest mention are known,
-    /// and stops its proc. From a system call only the task goes.
+    /// The thread is gone: ends its task, whose ID and latest mention are known, and
+    /// stops its proc, which comes first if the task is in a system call.
     fn close(&self, task: Option<(u64, u64)>, in_syscall: bool) {
         if let Some(proc) = self.proc.get() {
             self.pen.mention_proc(proc, ProcStatus::Running);
+        }
+        if in_syscall {
+            self.close_proc();
         }
         if let Some((id, mentioned)) = task {
             let (status, end) = if in_syscall {
@@ -403,6 +406,10 @@ impl<'e> Emit<'e, '_> {
             }
             self.pen.own(end, &[]);
         }
+        self.close_proc();
+    }
+
+    fn close_proc(&self) {
         if self.proc.take().is_some() {
             self.pen.own(EventKind::ProcStop, &[]);
         }

@@ -152,11 +152,9 @@ pub(crate) fn start(shared: &Shared, config: &Config, host: &dyn Host) -> Result
     shared
         .generation_bytes
         .store(config.generation_bytes, Ordering::Relaxed);
-    // Release: pairs with the Acquire load in `Tracer::stats`, which so finds that
-    // threads have written at least as many.
     shared
         .events_before
-        .store(shared.threads.events(), Ordering::Release);
+        .store(shared.threads.events(), Ordering::Relaxed);
     shared.other_events.store(0, Ordering::Relaxed);
     shared.discarded_events.store(0, Ordering::Relaxed);
     shared

@@ -186,12 +186,10 @@ impl Tracer {
         }
         let held = Held::new();
         let (bytes, batches) = shared.queue.pushed(&shared.env(&held));
-        // Acquire: pairs with the Release store in `start`. What that has counted is
-        // counted here at least, so the difference is that of one trace, or of one
-        // that begins meanwhile.
-        let before = shared.events_before.load(Ordering::Acquire);
+        // Relaxed, all: figures. Beside a start, threads may seem to have written less
+        // than that has counted, which is nothing of the trace that begins.
+        let before = shared.events_before.load(Ordering::Relaxed);
         let threads = shared.threads.events().saturating_sub(before);
-        // Relaxed, all: figures.
         let first = shared.first_epoch.load(Ordering::Relaxed);
         let last = shared.last_epoch.load(Ordering::Relaxed);
         let recent = |epoch: u64| match epoch {

@@ -218,6 +218,67 @@ fn it_goes_in_a_system_call_without_its_proc() {
     );
 }
 
+/// It has been in one since before the trace, without its proc, and woke a task there.
+#[test]
+fn it_goes_in_a_system_call_that_nobody_spoke_of() {
+    let truth = Truth {
+        name: "leaves-in-old-syscall",
+        last: IDLE,
+        ..TWO_THREADS
+    };
+    truth.says(
+        |play, _| {
+            play.on(0, |w, s| {
+                let emit = w.acquire(None, Some(s.task(1))).unwrap();
+                emit.task_unblock(s.task(2), waits("read<main"), StackId::NONE);
+            });
+            play.leaves(0);
+        },
+        "
+        generation 1
+          m1
+            GoStatusStack g2 no thread Waiting [read<main]
+            GoStatus g1 m1 Syscall
+            GoUnblock g2 #1 []
+            GoDestroySyscall
+          nobody
+            ProcStatus p0 Idle
+        ",
+    );
+}
+
+/// In one with a proc that it has taken: that is no proc of the call's, and stops.
+#[test]
+fn it_goes_in_a_system_call_with_a_proc_of_its_own() {
+    let truth = Truth {
+        name: "leaves-in-syscall-with-proc",
+        ..TWO_THREADS
+    };
+    truth.says(
+        |play, _| {
+            play.on(0, |w, s| {
+                w.acquire(None, None).unwrap().proc_start(s.proc(0));
+                let emit = w.acquire(Some(s.proc(0)), None).unwrap();
+                emit.task_create_in_syscall(s.task(1));
+            });
+            play.leaves(0);
+            succeed(play);
+        },
+        &format!(
+            "
+            generation 1
+              m1
+                ProcStatus p0 Idle
+                ProcStart p0 #1
+                GoCreateSyscall g1
+                ProcStop
+                GoDestroySyscall
+              {}",
+            SUCCESSOR.replace("GoDestroy", "ProcsChange 1 []\n GoDestroy")
+        ),
+    );
+}
+
 /// It was in a system call when an earlier trace stopped, came back while nobody
 /// looked, and goes as in [`it_goes_while_it_runs_a_task`].
 #[test]

@@ -161,6 +161,13 @@ impl<'t> Now<'t> {
         self.syscall.get().is_some_and(|call| call.said >= first)
     }
 
+    /// Whether the thread's task is in a system call in which the thread has a proc that
+    /// nobody can steal, by what was said since the epoch `first`.
+    pub(super) fn keeps_proc_in_syscall(&self, first: u64) -> bool {
+        let call = self.syscall.get().filter(|call| call.said >= first);
+        call.is_some_and(|call| call.proc == ProcStatus::Running)
+    }
+
     /// The statuses of a proc and of a task that this thread holds now, by what was
     /// said since the epoch `first`. A task without a proc is in a system call.
     pub(super) fn statuses(&self, first: u64, has_proc: bool) -> (ProcStatus, TaskStatus) {

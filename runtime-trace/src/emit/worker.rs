@@ -153,8 +153,10 @@ impl Drop for Worker<'_> {
             // What an earlier file was told goes with it, and what was entered
             // in it was left untraced.
             if told >= first {
-                let in_syscall = self.now.is_in_syscall(first);
-                emit.proc.set(proc.filter(|_| !in_syscall));
+                // A task without a proc is in one, whether that was said or not.
+                let in_syscall = self.now.is_in_syscall(first) || proc.is_none();
+                let stops = !in_syscall || self.now.keeps_proc_in_syscall(first);
+                emit.proc.set(proc.filter(|_| stops));
                 emit.close(task.map(|id| (id, told)), in_syscall);
             }
             let out = self

@@ -456,7 +456,10 @@ impl World {
         touch(&mut task.time, time)?;
         task.sequence = sequence;
         task.status = TaskStatus::Runnable;
-        if self.thread(thread).task.is_some() {
+        // Any thread may do that, also one whose task is in a system call.
+        if self.task_on(thread, TaskStatus::Syscall, time).is_err()
+            && self.thread(thread).task.is_some()
+        {
             self.running(thread, time)?;
         }
         Ok(true)
