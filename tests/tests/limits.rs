@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use e2e::check::{Ends, check};
 use e2e::kept::{Recorder, seed};
+use e2e::lone::{Lone, Silent, said_in};
 use e2e::sim::Setup;
 use e2e::sim::control::simulate;
 use runtime_trace::{
@@ -82,18 +83,6 @@ fn the_trace_ends_and_the_program_goes_on() {
         recording.judge();
         assert_eq!(recording.stats.losses.total(), 0);
     });
-}
-
-/// A host that has nothing to say.
-struct Silent;
-
-impl Symbolizer for Silent {
-    fn frames(&self, _: usize, _: &mut dyn FnMut(Frame<'_>)) {}
-}
-
-impl Host for Silent {
-    fn checkpoint(&self) {}
-    fn sweep(&self, _: &Sweep<'_>) {}
 }
 
 /// Memory runs out in two generations at once: one thread is still at its last
@@ -236,4 +225,42 @@ fn what_happens_after_the_end_is_not_taken_down() {
     if let Err(fault) = check(&trace, Ends::Early) {
         panic!("{fault}");
     }
+}
+
+/// What a thread says after an event of its own was lost, in the same emission, is lost
+/// as well, although it would fit: here a stop of the world whose name finds no memory,
+/// and its end, which needs none.
+#[test]
+fn nothing_follows_what_was_lost() {
+    let mut early = 0;
+    for blocks in 9..=20 {
+        let (tracer, proc, task) = (Tracer::new(), ProcTrace::new(0), TaskTrace::new(1));
+        let mut config = Config::new(1);
+        config.memory_limit = blocks * BLOCK;
+        if tracer.start(&config, &Silent).is_err() {
+            continue;
+        }
+        let recorder = Recorder::new(&tracer, &format!("follows-{blocks}"));
+        let lone = Lone::new(&tracer, &proc, &task);
+        lone.begins();
+        for number in 0..10_000 {
+            let name = format!("{number:0800}");
+            lone.emits(|emit| {
+                emit.stop_the_world_begin(&name, StackId::NONE);
+                emit.stop_the_world_end();
+                2
+            });
+        }
+        assert_eq!(tracer.stop(&Silent), Err(StopError::EndedEarly));
+        let losses = tracer.stats().losses;
+        let (kept, said) = (recorder.finish(), lone.said());
+        drop(lone);
+        let trace = kept.read();
+        match check(&trace, Ends::Early) {
+            Ok(_) => assert_eq!(said_in(&trace) + losses.events(), said, "{losses}"),
+            Err(fault) => panic!("{blocks} blocks: {fault}"),
+        }
+        early += 1;
+    }
+    assert!(early > 5, "{early} traces ended early");
 }

@@ -354,6 +354,9 @@ impl Pen<'_, '_> {
     #[inline(never)]
     pub(super) fn write(self, kind: EventKind, now: Moment, args: &[u64]) -> Result<(), NoMemory> {
         let worker = self.worker;
+        if worker.over.get() == self.epoch {
+            return Err(NoMemory::System); // Why is asked of the trace, which has ended.
+        }
         let clock = worker.shared.clock(self.epoch);
         let now = match now {
             Moment::NONE => clock.now(),
@@ -412,6 +415,14 @@ impl Pen<'_, '_> {
     #[cold]
     pub(super) fn end_early(self, refused: NoMemory) {
         self.lose(refused);
+        self.is_over();
+    }
+
+    /// The trace ends here. What this thread still says in its emission follows from
+    /// what was lost.
+    fn is_over(self) {
+        self.worker.over.set(self.epoch);
+        self.worker.now.forget();
         self.worker.shared.end_early(self.epoch, End::Memory);
     }
 
@@ -436,6 +447,6 @@ impl Pen<'_, '_> {
             let cause = shared.why_lost(self.epoch, refused, &shared.env(&worker.held));
             worker.statusless.set((self.epoch, cause));
         }
-        shared.end_early(self.epoch, End::Memory);
+        self.is_over();
     }
 }

@@ -45,6 +45,9 @@ pub struct Worker<'t> {
     /// The epoch in which a status of an event to come could not be written, and
     /// why: the event is lost for that.
     pub(super) statusless: Cell<(u64, Loss)>,
+    /// The epoch in which something was lost without which the trace is not true. The
+    /// thread writes nothing more into it, also where there is room.
+    pub(super) over: Cell<u64>,
 }
 
 impl<'t> Worker<'t> {
@@ -75,6 +78,7 @@ impl<'t> Worker<'t> {
             clock: OwnClock::new(),
             now: Now::new(),
             statusless: Cell::new((0, Loss::AfterEnd)),
+            over: Cell::new(0),
         })
     }
 
