@@ -172,7 +172,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::ChainedComparison => f.write_str("comparisons cannot be chained"),
             ErrorKind::NotAssignable => f.write_str("this cannot be assigned to"),
             ErrorKind::NotAnArm { name, .. } => {
-                write!(f, "`{name}` cannot be an arm of a `select` here")
+                write!(f, "`{}` cannot be an arm of a `select` here", brief(name))
             }
             ErrorKind::EmptySelect => f.write_str("this `select` has no arm"),
             ErrorKind::ArmNeverTaken => f.write_str("this arm is never taken"),
@@ -182,22 +182,24 @@ impl fmt::Display for ErrorKind {
             ErrorKind::TooDeep { limit } => {
                 write!(f, "this nests deeper than {limit} levels")
             }
-            ErrorKind::UnknownName { name, .. } => write!(f, "unknown name `{name}`"),
+            ErrorKind::UnknownName { name, .. } => {
+                write!(f, "unknown name `{}`", brief(name))
+            }
             ErrorKind::AssignUndeclared { name, .. } => {
-                write!(f, "assignment to `{name}`, which is not declared")
+                write!(f, "assignment to `{}`, which is not declared", brief(name))
             }
             ErrorKind::AssignTo { thing, name } => {
-                write!(f, "assignment to the {thing} `{name}`")
+                write!(f, "assignment to the {thing} `{}`", brief(name))
             }
             ErrorKind::Duplicate { thing, name } => {
-                write!(f, "the {thing} `{name}` is declared twice")
+                write!(f, "the {thing} `{}` is declared twice", brief(name))
             }
             ErrorKind::ArgumentCount {
                 name,
                 wants: (min, max),
                 found,
             } => {
-                write!(f, "`{name}` takes ")?;
+                write!(f, "`{}` takes ", brief(name))?;
                 match (min, max) {
                     (min, max) if min == max => write!(f, "{min} argument{}", plural(*min))?,
                     (min, &(MAX_ARGUMENTS..)) => {
@@ -215,12 +217,21 @@ impl fmt::Display for ErrorKind {
             ErrorKind::MainParameters => f.write_str("`main` has no parameters"),
             ErrorKind::NotConstant => f.write_str("this is not known at compile time"),
             ErrorKind::ConstantOrder(name) => {
-                write!(f, "the constant `{name}` has no value yet")
+                write!(f, "the constant `{}` has no value yet", brief(name))
             }
             ErrorKind::ConstantFails(why) => write!(f, "this constant cannot be computed: {why}"),
             ErrorKind::TooMany { what, limit } => write!(f, "more than {limit} {what}"),
             ErrorKind::JumpTooFar => f.write_str("this loop or branch is too long"),
         }
+    }
+}
+
+/// A name for a message: one that is long is cut.
+fn brief(name: &str) -> String {
+    const MOST: usize = 60;
+    match name.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}...", &name[..cut]),
+        None => name.to_owned(),
     }
 }
 
@@ -260,12 +271,13 @@ impl ErrorKind {
             ErrorKind::NestedFunction => "move it out to the top level",
             ErrorKind::TooDeep { .. } => "split it with `let` or a function",
             ErrorKind::UnknownName { similar, .. } => {
-                return similar.as_ref().map(|name| format!("there is `{name}`"));
+                let similar = similar.as_ref();
+                return similar.map(|name| format!("there is `{}`", brief(name)));
             }
             ErrorKind::AssignUndeclared { name, similar } => {
                 return Some(match similar {
-                    Some(similar) => format!("there is `{similar}`"),
-                    None => format!("declare it: `let {name} = ...`"),
+                    Some(similar) => format!("there is `{}`", brief(similar)),
+                    None => format!("declare it: `let {} = ...`", brief(name)),
                 });
             }
             ErrorKind::AssignTo { .. } => "declare a variable with `let`",
