@@ -4,6 +4,7 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::lexer::shorten_to;
 use crate::program::{MAX_ARGUMENTS, Position};
 use crate::source::{Source, Span};
 
@@ -226,13 +227,9 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A name for a message: one that is long is cut.
+/// A name for a message. Names are of interest at more length than other text.
 fn brief(name: &str) -> String {
-    const MOST: usize = 60;
-    match name.char_indices().nth(MOST) {
-        Some((cut, _)) => format!("{}...", &name[..cut]),
-        None => name.to_owned(),
-    }
+    shorten_to(60, name)
 }
 
 fn plural(count: u8) -> &'static str {

@@ -206,10 +206,14 @@ fn report_bad(source: &str, bad: Option<Span>, sink: &mut Sink) {
     }
 }
 
-/// Text for a message: cut to a readable length.
+/// Text of a program for a message: cut to a readable length.
 pub(crate) fn shorten(text: &str) -> String {
-    const MOST: usize = 24;
-    match text.char_indices().nth(MOST) {
+    shorten_to(24, text)
+}
+
+/// The same, cut to so many characters.
+pub(crate) fn shorten_to(most: usize, text: &str) -> String {
+    match text.char_indices().nth(most) {
         Some((cut, _)) => format!("{}...", &text[..cut]),
         None => text.to_owned(),
     }
