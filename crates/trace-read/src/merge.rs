@@ -371,12 +371,7 @@ impl Merge {
         if tries == 0 {
             return self.find_past_parked(sink);
         }
-        let workers = self.frontier.len() as u64;
-        if let Some(first) = self.frontier.first() {
-            let cursor = &self.cursors[first.cursor as usize];
-            let (at, kind) = (self.place(cursor), cursor.event.kind);
-            self.stop(ReadError::Stuck { at, kind, workers });
-        }
+        self.give_up();
         false
     }
 

@@ -306,7 +306,7 @@ impl Merge {
     }
 
     /// Nobody can go on: what there is, is left.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         let is_tangled = self.parked.patience == 0;
         self.wake_everybody();
         let Some(first) = self.frontier.first() else {
