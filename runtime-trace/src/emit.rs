@@ -22,8 +22,8 @@
 //!    before the events that follow. While its task is in a system call, that is
 //!    the task alone: the proc may be taken away at any moment. With the proc come
 //!    only the calls that begin and end the system call.
-//! 5. An [`Emit`] is short: nothing blocks or waits while it lives. Whoever ends
-//!    a generation waits for it, with the patience of [`Config::patience`].
+//! 5. An [`Emit`] is short: nothing blocks or waits while it lives. The thread that
+//!    ends a generation waits for it, with the patience of [`Config::patience`].
 //!
 //! # Signals and forks
 //!
@@ -97,7 +97,7 @@ impl StackId<'_> {
     }
 }
 
-/// A stack's ID to be kept, for who can tell that a stack is the same as before
+/// A stack's ID to be kept, for a host that can tell that a stack is the same as before
 /// for less than it takes to write its counters down; see [`Emit::recall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptStack {

@@ -87,7 +87,7 @@ struct Moving<'a>(&'a Shared);
 impl<'a> Moving<'a> {
     fn claim(shared: &'a Shared) -> Option<Self> {
         // Acquire: pairs with the Release store below. Relaxed on failure:
-        // nothing is read then. (Not a swap: who is refused writes nothing.)
+        // nothing is read then. (Not a swap: a thread that is refused writes nothing.)
         shared
             .moving
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! Batches on their way out, and back again.
 //!
-//! Workers and tables push full batches; whoever writes the file pulls them; the
+//! Workers and tables push full batches; the thread that writes the file pulls them; the
 //! blocks of what has been pulled are kept for others. Nothing is pushed at the
 //! reader, so a slow disk holds up nobody but itself.
 //!

@@ -1,7 +1,7 @@
 //! What the threads of a traced program share: the generation in force, the
 //! tables, the queue, the budget.
 //!
-//! The fields are grouped by who writes them. The switch leads to the one word
+//! The fields are grouped by the threads that write them. The switch leads to the one word
 //! that every emission reads; it lies on a page of its own.
 
 use trace_format::end::LAST_NOTE;
@@ -136,7 +136,7 @@ pub(crate) struct Shared {
     /// The epoch that the file being written is at, even if it ended early; 0
     /// when tracing is off.
     pub(crate) open_epoch: AtomicU64,
-    /// Set while generations move; who sets it may use the fields below.
+    /// Set while generations move; the thread that sets it may use the fields below.
     pub(crate) moving: AtomicBool,
     /// When the current epoch began, nanoseconds of the monotonic clock.
     pub(crate) began_ns: AtomicU64,
@@ -255,7 +255,7 @@ impl Shared {
     ///
     /// The caller owns the task or proc that the event is about and has not yet
     /// passed it on. So whatever happens because of that event happens after
-    /// this store, and whoever does it finds tracing off: the events written
+    /// this store, and the thread that does it finds tracing off: the events written
     /// are a consistent cut.
     pub(crate) fn end_early(&self, epoch: u64, end: End) {
         // Relaxed, both: a message, which the exchange below publishes; the
@@ -266,7 +266,7 @@ impl Shared {
         // Release: pairs with the Acquire load in `has_ended_early`. The minimum,
         // since two threads may be in two epochs as memory runs out.
         self.ended_early.fetch_min(epoch, Ordering::Release);
-        // Relaxed: who depends on it learns of it through the embedder's own
+        // Relaxed: a thread that depends on it learns of it through the embedder's own
         // synchronisation, with the task or proc itself. If the next epoch has
         // begun already it ends as well, and `generation.rs` discards it.
         self.switch.epoch().store(0, Ordering::Relaxed);

@@ -152,7 +152,7 @@ impl Tracer {
     /// Says how many procs there are from now on.
     pub fn set_procs(&self, procs: u32) {
         self.shared.set_procs(procs);
-        // Relaxed: a figure; the note is due to whoever runs next.
+        // Relaxed: a figure; the note is due to the task that runs next.
         let epoch = self.shared.switch.epoch().load(Ordering::Relaxed);
         self.shared.notes_due.store(epoch, Ordering::Relaxed);
     }

@@ -233,7 +233,7 @@ impl Host for Unwinds<'_, '_> {
     }
 }
 
-/// Whoever unwinds through the tracer leaves it in order: the trace goes on, or
+/// A host that unwinds through the tracer leaves it in order: the trace goes on, or
 /// has ended; another one can be recorded, and all memory comes back.
 #[test]
 fn hosts_that_unwind() {

@@ -108,7 +108,7 @@ fn it_is_told_when_nobody_runs() {
     assert_eq!(trace.generations.len(), 1);
 }
 
-/// Whoever is asked for a stack in the middle of an emission must not emit.
+/// A host that is asked for a stack in the middle of an emission must not emit.
 #[test]
 fn it_is_refused_to_who_is_asked_for_a_stack() {
     let truth = Truth {
@@ -188,7 +188,7 @@ impl Chatty<'_> {
 impl Symbolizer for Chatty<'_> {
     fn frames(&self, pc: usize, visit: &mut dyn FnMut(Frame<'_>)) {
         self.chat();
-        // Whoever moves generations is not to be interrupted.
+        // The thread that moves generations is not to be interrupted.
         assert_eq!(self.tracer.advance(self), Err(AdvanceError::Busy));
         assert_eq!(self.tracer.stop(self), Err(StopError::Busy));
         let config = Config::new(1);

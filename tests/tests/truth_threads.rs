@@ -332,7 +332,7 @@ fn it_goes_long_after_a_system_call() {
     );
 }
 
-/// Whoever notes a loss when nobody runs any more uses a proc that never was,
+/// The note of a loss when nobody runs any more uses a proc that never was,
 /// even if there were more procs once.
 #[test]
 fn a_note_uses_no_proc_of_the_program() {

@@ -43,11 +43,11 @@ const OUTPUT: &str = "80000\nread\n80000\n";
 /// More than a pipe or socket holds, bytes.
 const MUCH: u64 = 256 << 10;
 
-/// Whoever has it is the only one in this process to record: these tests look
+/// The test that has it is the only one in this process to record: these tests look
 /// for the tracer's threads, and change what signals do.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    // Who has panicked with it, has said so.
+    // A test that has panicked with it has said so.
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

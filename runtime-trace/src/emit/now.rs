@@ -6,8 +6,8 @@
 //!
 //! While a thread writes into an epoch, and `epoch` here is the same:
 //!
-//! 1. `batch` is the one in the slot's buffer of that epoch. Whoever changes the
-//!    buffer calls [`Now::forget`] first. (Those who take a batch away from a thread
+//! 1. `batch` is the one in the slot's buffer of that epoch. A function that changes
+//!    the buffer calls [`Now::forget`] first. (Those who take a batch away from a thread
 //!    that is out have ended the epoch before, and none comes twice.)
 //! 2. The worker's clock follows that epoch's.
 //! 3. What the thread holds was told in that epoch (`told`), and its statuses are

@@ -300,7 +300,7 @@ impl<'t> Pen<'_, 't> {
     /// procs there are, and what was lost. `runs` says whether one runs here.
     #[inline]
     pub(super) fn write_notes(self, runs: bool) {
-        // Relaxed: whoever finds the note due takes it, once; there is nothing
+        // Relaxed: the thread that finds the note due takes it, once; there is nothing
         // behind it but figures.
         if self.worker.shared.notes_due.load(Ordering::Relaxed) == self.epoch {
             self.write_due_notes(runs);

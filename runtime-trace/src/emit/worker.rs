@@ -32,7 +32,7 @@ pub struct Worker<'t> {
     pub(super) shared: &'t Shared,
     pub(super) slot: &'t Slot,
     pub(super) held: Held,
-    /// Who fences as this thread enters: the thread itself, until it has been in
+    /// The thread that fences as this one enters: the thread itself, until it has been in
     /// an epoch that began after that was changed.
     pub(super) fence: OwnFence,
     /// Names that it had last.

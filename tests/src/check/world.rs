@@ -29,7 +29,7 @@ struct Task {
 #[derive(Debug)]
 struct Proc {
     status: ProcStatus,
-    /// Who holds it.
+    /// The thread that holds it.
     thread: Option<u64>,
     sequence: u64,
     mentioned: u64,
@@ -260,7 +260,7 @@ impl World {
             }
             let abandoned = status == ProcStatus::SyscallAbandoned;
             if abandoned && proc.status == ProcStatus::Syscall {
-                // About to be stolen; who it is stolen from is still known.
+                // About to be stolen; the thread that loses it is still known.
                 (known_as, holder) = (proc.status, proc.thread);
             }
             if (proc.status, proc.thread) != (known_as, holder) {
@@ -522,7 +522,7 @@ impl World {
     fn end_in_syscall(&mut self, thread: u64, time: u64) -> Happens {
         self.task_on(thread, TaskStatus::Syscall, time)?;
         if let Some(proc) = self.thread(thread).proc {
-            // It need not be mentioned: whoever takes it does so.
+            // It need not be mentioned: the thread that takes it does so.
             let proc = self.procs.get_mut(&proc).ok_or(Wrong::NeedsProc)?;
             if proc.status != ProcStatus::Syscall {
                 return Err(Wrong::NeedsSyscall);

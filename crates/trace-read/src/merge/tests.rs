@@ -22,7 +22,7 @@ use crate::raw::{Item, Payload, RawEvent, RawReader, RawWriter};
 enum Way {
     /// As Go's reader does it: everybody is tried again, each time.
     Tried,
-    /// Who waits is parked.
+    /// Workers that wait are parked.
     Parked,
     /// The first, for some time.
     Both,
@@ -31,7 +31,7 @@ enum Way {
 /// What comes of reading a trace.
 #[derive(Debug, Default)]
 struct Read {
-    /// The events in their order: when each happened, to whom, and what it was.
+    /// The events in their order: when each happened, on which worker, and what it was.
     events: Vec<String>,
     /// How many times one was tried in vain, or parked.
     vain: u64,

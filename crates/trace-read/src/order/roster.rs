@@ -110,7 +110,7 @@ impl Roster {
         id as usize & (self.places.len() - 1)
     }
 
-    /// The slot where the task with this ID probably is. Who asks makes sure, and
+    /// The slot where the task with this ID probably is. The caller makes sure, and
     /// asks for [the one](Self::slot) where it is if it is not.
     #[inline(always)]
     pub fn guess(&self, id: u64) -> u32 {
