@@ -5,9 +5,9 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -185,16 +185,29 @@ fn what_is_no_file_is_written_to_as_it_is() {
     assert_eq!(names(&folder), ["in", "kept", "out"]);
 }
 
+/// Has a command heed a signal that this process may ignore, as everything does with
+/// SIGINT that a script runs in the background.
+fn heed(command: &mut Command, signal: i32) {
+    let heed = move || {
+        // SAFETY: what a program is started with is a disposition, no handler.
+        match unsafe { libc::signal(signal, libc::SIG_DFL) } {
+            libc::SIG_ERR => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: it makes a single system call, as it may between fork and exec.
+    unsafe { command.pre_exec(heed) };
+}
+
 /// Whatever ends it, nothing unfinished stays; and a signal that is ignored, as
 /// `nohup` has it, does not end it.
 #[test]
 fn nothing_stays_behind_a_signal() {
     for (signal, name) in [(2, "INT"), (15, "TERM"), (1, "HUP")] {
         let folder = folder(&format!("signal-{name}"));
-        let mut child = rtrace(&folder, &["profile", "-", "--kind=block", "-o", "out"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut rtrace = rtrace(&folder, &["profile", "-", "--kind=block", "-o", "out"]);
+        heed(&mut rtrace, signal);
+        let mut child = rtrace.stdin(Stdio::piped()).spawn().unwrap();
         // Waiting for it would close its input, which would end it as well.
         let input = child.stdin.take();
         while names(&folder).len() < 2 {
